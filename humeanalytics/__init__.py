@@ -1,0 +1,45 @@
+"""Score recordings and export conversations with Hume AI in bulk; keep every answer; ask it anything in SQL.
+
+Importing this package loads the standard library only; everything else is loaded when it is first used.
+
+>>> import humeanalytics as ha
+>>> tables = ha.flatten("predictions.json")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+#: Public name -> the module that has it.
+_EXPORTS = {
+    "Lake": "humeanalytics.lake.lake",
+    "Query": "humeanalytics.lake.query",
+    "RunSummary": "humeanalytics.jobs.summary",
+    "Sandbox": "humeanalytics.sandbox.embedded",
+    "Settings": "humeanalytics.settings",
+    "flatten": "humeanalytics.jobs.reading",
+    "ingest": "humeanalytics.jobs.ingesting",
+    "load_settings": "humeanalytics.settings",
+    "open_lake": "humeanalytics.lake.lake",
+    "score": "humeanalytics.jobs.scoring",
+}
+_MODULES = {"errors": "humeanalytics.errors", "plot": "humeanalytics.plot", "vocabulary": "humeanalytics.vocabulary"}
+
+__all__ = [*sorted(_EXPORTS), *sorted(_MODULES)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _EXPORTS:
+        value = getattr(importlib.import_module(_EXPORTS[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
