@@ -8,7 +8,7 @@ value goes. Parameters that are no signature stay, because they can be what tell
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from urllib.parse import urlsplit, urlunsplit
 
 # Parameters that grant access: Amazon, Google, Azure, Alibaba, Tencent, CloudFront, and what sites name their own.
@@ -22,7 +22,9 @@ _GRANTS_ACCESS = re.compile(
 _BOUNDS_ACCESS = re.compile(
     r"expires?|expiry|exp|policy|se|sp|sv|sr|st|spr|sip|srt|ss|skoid|sktid|skt|ske|sks|skv|q-.+|security", re.IGNORECASE
 )
-_SECRET_FIELDS = rb"api_?key|x-hume-api-key|secret_?key|access_?token|refresh_?token|client_?secret|password|authorization|bearer_?token"
+_SECRET_FIELDS = (
+    rb"api_?key|x-hume-api-key|secret_?key|access_?token|refresh_?token|client_?secret|password|authorization|bearer_?token"
+)
 
 _URL_QUERY = re.compile(rb"(https?:(?:\\?/){2}[^\"\s<>?]*\?)([^\"\s<>#]+)", re.IGNORECASE)
 _PAIR_SEPARATOR = re.compile(rb"(&amp;|&|\\u0026)")
@@ -74,27 +76,34 @@ def redact_text(text: str) -> str:
     return _HEADER.sub(r"\1\2***", redact_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass"))
 
 
-def redact_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Redact a payload that arrives in pieces, wherever the pieces were cut.
+class StreamRedactor:
+    """Redact a payload that arrives in pieces, wherever the pieces were cut: `feed` each, then `finish`.
 
     A piece is let go up to its last quotation mark that no secret field straddles: no URL holds a raw quotation mark.
     """
-    held = b""
-    for chunk in chunks:
-        held += chunk
-        if len(held) < _HOLD_BACK_BYTES:
-            continue
-        cut = held.rfind(b'"') + 1
-        if cut == 0 and len(held) > 4 * _HOLD_BACK_BYTES:  # one enormous token, or no JSON at all
-            cut = len(held) - _HOLD_BACK_BYTES
-        open_field = _OPEN_FIELD.search(held, max(0, cut - _HOLD_BACK_BYTES), cut)
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next piece; return what can be let go (maybe nothing)."""
+        self._held += chunk
+        if len(self._held) < _HOLD_BACK_BYTES:
+            return b""
+        cut = self._held.rfind(b'"') + 1
+        if cut == 0 and len(self._held) > 4 * _HOLD_BACK_BYTES:  # one enormous token, or no JSON at all
+            cut = len(self._held) - _HOLD_BACK_BYTES
+        open_field = _OPEN_FIELD.search(self._held, max(0, cut - _HOLD_BACK_BYTES), cut)
         if open_field:
             cut = open_field.start()
-        if cut:
-            yield redact_bytes(held[:cut])
-            held = held[cut:]
-    if held:
-        yield redact_bytes(held)
+        ready = bytes(self._held[:cut])
+        del self._held[:cut]
+        return redact_bytes(ready)
+
+    def finish(self) -> bytes:
+        """Return the rest."""
+        ready, self._held = bytes(self._held), bytearray()
+        return redact_bytes(ready)
 
 
 def without_signature(url: str) -> str:
