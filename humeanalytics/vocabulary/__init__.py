@@ -77,7 +77,7 @@ def fallback_column(name: str, kind: str = "expression") -> str:
 @cache
 def names() -> tuple[Name, ...]:
     """Return every v0 name known, by kind and in the order Hume's JSON lists them."""
-    with (resources.files(__package__) / "names_v0.csv").open(encoding="utf-8", newline="") as file:
+    with (resources.files(__package__) / "names_v0.csv").open("r", encoding="utf-8") as file:
         return tuple(
             Name(
                 row["kind"],
