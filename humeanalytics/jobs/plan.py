@@ -1,0 +1,84 @@
+"""Group recordings into jobs within Hume's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from humeanalytics.api.batch import LIMITS
+from humeanalytics.jobs.work import Kind, Recording, Work
+from humeanalytics.settings import Settings
+
+
+
+def kind_of(recording: Recording) -> Kind:
+    """How a recording travels: texts in the request itself, files as uploads, URLs as they are."""
+    if recording.source.kind == "file" and recording.media_type == "text":
+        return "text"
+    return recording.source.kind
+
+
+def work_of(recording: Recording, position: int) -> Work:
+    """Return the work one recording is, at a position of its job."""
+    kind = kind_of(recording)
+    return Work(
+        position,
+        kind,
+        recording.recording_id,
+        recording.source.sent_uri or recording.source.uri,
+        recording.name,
+        recording.md5,
+        recording.source.size_bytes,
+        recording.media_type,
+        recording.duration_s,
+        recording.parts,
+    )
+
+
+@dataclass
+class _Group:
+    recordings: list[Recording] = field(default_factory=list)
+    size_bytes: int = 0
+
+
+class Grouping:
+    """Collects recordings and gives back whole groups, each what one job may hold.
+
+    Kinds are not mixed, and a recording occurs once however many items it has. Uploads are grouped up to
+    ``settings.job_size_bytes`` together, so that a lost answer never leaves much in doubt.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._limit_bytes: dict[Kind, int] = {
+            "file": settings.job_size_bytes,
+            "text": settings.job_size_bytes,
+            "url": 1 << 62,
+        }
+        self._limit_count: dict[Kind, int] = {
+            "file": min(settings.files_per_job, LIMITS.files_per_request),
+            "text": min(settings.files_per_job, LIMITS.texts_per_request),
+            "url": min(settings.files_per_job, LIMITS.urls_per_request),
+        }
+        self._open: dict[Kind, _Group] = {}
+        self._seen: set[str] = set()
+
+    def add(self, recording: Recording) -> Iterator[list[Recording]]:
+        """Take one recording; yield the group it completes, if it does."""
+        if recording.recording_id in self._seen:
+            return
+        self._seen.add(recording.recording_id)
+        kind = kind_of(recording)
+        size_bytes = recording.source.size_bytes or 0
+        group = self._open.setdefault(kind, _Group())
+        if group.recordings and group.size_bytes + size_bytes > self._limit_bytes[kind]:
+            yield self._open.pop(kind).recordings
+            group = self._open.setdefault(kind, _Group())
+        group.recordings.append(recording)
+        group.size_bytes += size_bytes
+        if len(group.recordings) >= self._limit_count[kind]:
+            yield self._open.pop(kind).recordings
+
+    def rest(self) -> Iterator[list[Recording]]:
+        """Yield the groups that are not full."""
+        while self._open:
+            yield self._open.popitem()[1].recordings
