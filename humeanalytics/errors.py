@@ -14,6 +14,7 @@
     │   ├── LakeTooNew                        written by a newer humeanalytics
     │   ├── LakeMixed                         sandbox results and real ones in one lake
     │   ├── LedgerMismatch                    this lake's submissions are in another ledger
+    │   ├── DiskFull (OSError)                no room for what was to be written            exit 75
     │   └── LakeLocked                        another run of the same flow holds it           exit 75
     ├── ItemError                             one recording or file; never stops the others   exit 3
     │   ├── UnreadableRecording               missing, empty, unreadable, unsupported
@@ -126,6 +127,15 @@ class LedgerMismatch(LakeError):
     """This lake has submissions that the ledger at hand knows nothing of."""
 
 
+class DiskFull(LakeError, OSError):
+    """There is no room left where the lake lies. Nothing half written is kept."""
+
+    exit_code = 75
+
+    def __str__(self) -> str:  # OSError would print (errno, message)
+        return str(self.args[0])
+
+
 class LakeLocked(LakeError):
     """Another run of the same flow works on this lake."""
 
@@ -231,9 +241,19 @@ class ServiceUnreachable(HumeAnalyticsError, ConnectionError):
 
 
 class OutcomeUnknown(HumeAnalyticsError):
-    """A submission left this machine and its answer never came: it may or may not have been accepted."""
+    """A submission left this machine and its answer never came: it may or may not have been accepted.
+
+    Attributes:
+        status: The HTTP status, where an answer came that does not tell; else None.
+        reason: What went wrong.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, status: int | None = None, reason: str = "") -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(message)
 
 
 class WaitTimeout(HumeAnalyticsError, TimeoutError):

@@ -1,0 +1,118 @@
+"""What a submission carries: bodies of a known length, made of chunks, which can be made again for a further attempt.
+
+A form with files is read from disk chunk by chunk while it is sent; no file is ever held whole.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import msgspec
+
+from humeanalytics.api.blocking import in_thread
+from humeanalytics.errors import UnreadableRecording
+
+_CHUNK_BYTES = 256 * 1024
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:; ?[\w!#$&^.+-]+=[\w!#$&^.+-]+)*", re.ASCII)
+# As browsers and the official client write a name between quotation marks.
+_ESCAPES = {'"': "%22", "\\": "\\\\", "\x7f": "%7F"} | {chr(code): f"%{code:02X}" for code in range(32)}
+_ESCAPED = str.maketrans(_ESCAPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request body. ``chunks()`` starts it from the beginning and yields ``size_bytes`` bytes in all."""
+
+    content_type: str
+    size_bytes: int
+    chunks: Callable[[], AsyncGenerator[bytes, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A local file to send. ``open`` is called once an attempt, in a worker thread; it must give ``size_bytes`` bytes.
+
+    Attributes:
+        name: The file name, which Hume echoes as ``file``.
+        size_bytes: Its size as planned. Another size at the time of sending is an error of this file.
+        content_type: Its media type, or None for unspecified bytes.
+        open: Opens it for reading.
+    """
+
+    name: str
+    size_bytes: int
+    content_type: str | None
+    open: Callable[[], BinaryIO]
+
+
+def json_body(value: Any) -> Body:
+    """Return ``value`` as a JSON body."""
+    data = msgspec.json.encode(value)
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield data
+
+    return Body("application/json", len(data), chunks)
+
+
+def form_body(request: Mapping[str, Any], uploads: Sequence[Upload]) -> Body:
+    """Return a ``multipart/form-data`` body: the field ``json`` first, then one part ``file`` for each upload.
+
+    Raises:
+        UnreadableRecording: (while its chunks are read) A file cannot be read, or has not the size it was planned with.
+            The body then lacks its end, so no server can have taken the request.
+    """
+    boundary = f"humeanalytics-{secrets.token_hex(16)}"
+    opening = b'--%s\r\nContent-Disposition: form-data; name="json"\r\n\r\n%s' % (boundary.encode(), msgspec.json.encode(request))
+    headers = [_part_header(boundary, upload) for upload in uploads]
+    closing = f"\r\n--{boundary}--\r\n".encode()
+    size_bytes = len(opening) + sum(map(len, headers)) + sum(upload.size_bytes for upload in uploads) + len(closing)
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield opening
+        for header, upload in zip(headers, uploads, strict=True):
+            yield header
+            async for chunk in _file_chunks(upload):
+                yield chunk
+        yield closing
+
+    return Body(f"multipart/form-data; boundary={boundary}", size_bytes, chunks)
+
+
+def _part_header(boundary: str, upload: Upload) -> bytes:
+    name = upload.name.encode("utf-8", "replace").decode().translate(_ESCAPED)
+    type_ = (
+        upload.content_type if upload.content_type and _MEDIA_TYPE.fullmatch(upload.content_type) else "application/octet-stream"
+    )
+    return (
+        f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: {type_}\r\n\r\n'
+    ).encode()
+
+
+async def _file_chunks(upload: Upload) -> AsyncGenerator[bytes, None]:
+    try:
+        file = await in_thread(upload.open)
+        try:
+            missing_bytes = upload.size_bytes
+            while chunk := await in_thread(file.read, _CHUNK_BYTES):
+                missing_bytes -= len(chunk)
+                if missing_bytes < 0:
+                    break
+                yield chunk
+        finally:
+            file.close()
+    except OSError as error:
+        raise UnreadableRecording(
+            f"{upload.name} could not be read while it was sent: {error.strerror or error}. Nothing of its job was accepted.",
+            item=upload.name,
+        ) from error
+    if missing_bytes:
+        raise UnreadableRecording(
+            f"{upload.name} changed while it was sent: it was {upload.size_bytes:,} bytes when planned and is "
+            f"{'longer' if missing_bytes < 0 else 'shorter'} now. Nothing of its job was accepted; run the same command again.",
+            item=upload.name,
+        )

@@ -1,0 +1,172 @@
+"""One request and its answer: sent once, judged once. Repeating it is the client's part (``http.py``).
+
+What is worth repeating comes as `TryAgain`, everything else as one of our errors.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import SecretStr
+
+from humeanalytics.api import answers
+from humeanalytics.api.answers import Asked
+from humeanalytics.api.bodies import Body
+from humeanalytics.api.connections import Connections, checked_key, checked_url
+from humeanalytics.api.downloads import Ends, Form
+from humeanalytics.api.limiter import limiter_of
+from humeanalytics.api.retry import TryAgain, asked_wait_s
+from humeanalytics.api.server import Server
+from humeanalytics.errors import ItemError
+from humeanalytics.settings import Settings
+
+T = TypeVar("T")
+
+#: No connection was made, or none was free, or a proxy gave none: no byte of the request went out.
+_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+#: What a broken connection raises. TLS errors in mid-stream come as plain OSError.
+_BROKEN = (httpx.TransportError, httpx.DecodingError, OSError)
+_ERROR_BODY_BYTES = 64 * 1024
+
+
+class Exchange:
+    """Requests to one server, with its connections, its rate limit and what is known of it."""
+
+    def __init__(self, settings: Settings, base_url: str, key: str, transport: httpx.AsyncBaseTransport | None) -> None:
+        self.base_url, host = checked_url(base_url)
+        self.server = Server(host)
+        self._key = SecretStr(checked_key(key))
+        self._limiter, self._requests_per_s = limiter_of(host), settings.requests_per_s
+        self._connections = Connections.to(settings, self.base_url, self._key, transport)
+
+    async def aclose(self) -> None:
+        await self._connections.aclose()
+
+    def asked(self, method: str, path: str) -> Asked:
+        """Name a request for the errors it may end in."""
+        return Asked(method, self.base_url, self.server.host, path, self._key.get_secret_value())
+
+    # ------------------------------------------------------------------------------------------------------------- GET
+    @asynccontextmanager
+    async def get(
+        self, asked: Asked, params: Mapping[str, Any] | None = None, at_most: Mapping[int, int] | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """Give a success whose body is still to be read. A GET changes nothing: all that may pass is worth repeating.
+
+        ``at_most`` names further statuses worth it, and after how many attempts they are believed.
+        """
+        turn_s = await self._limiter.turn(self._requests_per_s)
+        request = self._connections.reading.build_request("GET", asked.path, params=params)
+        try:
+            response = await self._connections.reading.send(request, stream=True)
+        except _BROKEN as error:
+            raise _no_answer(asked, error) from error
+        try:
+            self._learn_from(response, turn_s)
+            if not response.is_success:
+                status, limits = response.status_code, at_most or {}
+                refusal = partial(answers.refusal, asked, status, response.headers, await _beginning(response))
+                if status in (408, 425, 429) or status >= 500 or status in limits:
+                    asked_s = asked_wait_s(response.headers, time.time())
+                    raise TryAgain(refusal, asked_s=asked_s, at_most=limits.get(status))
+                raise refusal()
+            yield response
+        finally:
+            await response.aclose()
+
+    async def chunks(self, asked: Asked, response: httpx.Response, form: Form | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield the body, decompressed. One that ends before it is whole is worth repeating; one of another form is not."""
+        invalid = partial(answers.invalid, asked, response.status_code, response.headers)
+        ends = Ends()
+        try:
+            async for chunk in response.aiter_bytes():
+                ends.feed(chunk)
+                yield chunk
+        except _BROKEN as error:
+            raise TryAgain(partial(invalid, f"its body ended early ({reason_of(error)})")) from error
+        promised, came = response.headers.get("content-length", ""), response.num_bytes_downloaded
+        if promised.isdecimal() and int(promised) != came:
+            raise TryAgain(partial(invalid, f"its body ended early ({came:,} of {int(promised):,} bytes came)"))
+        if form is not None and ends.head and not form.begins(ends.head):
+            raise invalid(f"instead of {form.name} came {answers.looks_like(ends.head)}")
+        if form is not None and not form.ends(ends.tail):  # where no length is stated, a body can be cut unseen
+            raise TryAgain(partial(invalid, f"its body ended early ({ends.size_bytes:,} bytes, not the end of {form.name})"))
+
+    # ------------------------------------------------------------------------------------------------------------ POST
+    async def post(self, asked: Asked, body: Body, type_: type[T]) -> T:
+        """Submit ``body`` and return the answer. Only what cannot have been taken is worth repeating.
+
+        Whatever is raised but `OutcomeUnknown`, nothing was accepted.
+        """
+        turn_s = await self._limiter.turn(self._requests_per_s)
+        async with aclosing(body.chunks()) as chunks:
+            headers = {"Content-Type": body.content_type, "Content-Length": str(body.size_bytes)}
+            request = self._connections.submitting.build_request("POST", asked.path, content=chunks, headers=headers)
+            try:
+                response = await self._connections.submitting.send(request, stream=True)
+            except _NOTHING_SENT as error:
+                raise _no_answer(asked, error) from error
+            except ItemError:  # a file failed: the body lacks its end, so it was no request yet
+                raise
+            except Exception as error:  # whatever else it is, the request may have arrived
+                raise answers.unknown(asked, reason_of(error)) from error
+            try:
+                return await self._accepted(asked, response, turn_s, type_)
+            finally:
+                await response.aclose()
+
+    async def _accepted(self, asked: Asked, response: httpx.Response, turn_s: float, type_: type[T]) -> T:
+        self._learn_from(response, turn_s)
+        status = response.status_code
+        if response.is_success:
+            try:
+                return answers.decoded(await response.aread(), type_)
+            except Exception as error:
+                raise answers.unknown(asked, f"it answered {status}, but {reason_of(error)}", status) from error
+        body = await _beginning(response)
+        refusal = partial(answers.refusal, asked, status, response.headers, body)
+        if status in (429, 503):
+            raise TryAgain(refusal, asked_s=asked_wait_s(response.headers, time.time()))
+        if status in (303, 408) or status >= 500:
+            raise answers.unknown(asked, f"it answered {status}: {answers.message_of(body) or 'without a message'}", status)
+        raise refusal()
+
+    def _learn_from(self, response: httpx.Response, turn_s: float) -> None:
+        self.server.learn_from(response)
+        if response.status_code in (429, 503):
+            self._limiter.slow_down(turn_s, self._requests_per_s)
+        else:
+            self._limiter.speed_up(self._requests_per_s)
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """The body of an error, as far as it came and is worth reading; the status says enough."""
+    body = b""
+    with suppress(*_BROKEN):
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) >= _ERROR_BODY_BYTES:
+                break
+    return body
+
+
+def _no_answer(asked: Asked, error: Exception) -> TryAgain:
+    """No answer and no harm. Worth repeating, but for a certificate, which does not become valid by waiting."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return TryAgain(partial(answers.unreachable, asked, reason_of(error)), at_most=1 if cause else None)
+
+
+def reason_of(error: Exception) -> str:
+    """Say what went wrong in the words of an exception from below."""
+    text = str(error).rstrip(".")
+    if isinstance(error, ValueError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
