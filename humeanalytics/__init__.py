@@ -23,7 +23,7 @@ _EXPORTS = {
     "flatten": "humeanalytics.jobs.reading",
     "ingest": "humeanalytics.jobs.ingesting",
     "load_settings": "humeanalytics.settings",
-    "open_lake": "humeanalytics.lake.lake",
+    "open_lake": "humeanalytics.jobs.opening",
     "score": "humeanalytics.jobs.scoring",
 }
 _MODULES = {"errors": "humeanalytics.errors", "plot": "humeanalytics.plot", "vocabulary": "humeanalytics.vocabulary"}

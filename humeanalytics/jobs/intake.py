@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
 
 from humeanalytics import recordings
 from humeanalytics.api.batch import LIMITS
 from humeanalytics.errors import ItemError, LimitExceeded, UnreadableRecording
 from humeanalytics.jobs.recorded_at import recorded_at
-from humeanalytics.jobs.work import Problem, Recording, Source
-from humeanalytics.media.probe import MediaFacts, probe
+from humeanalytics.jobs.work import Problem, Recording, Source, name_of
+from humeanalytics.media.probe import probe
 
-_MIB = 1_000_000
+_MB = 1_000_000
+#: More than a hundredfold of what may be uploaded: no archive of media, which hardly compress.
+_ARCHIVE_UNPACKED_BYTES = 20_000_000_000
 
 
 def take_in(source: Source, manifest_time: Callable[[Source], datetime | None] = lambda _: None) -> Recording | Problem:
@@ -54,34 +56,44 @@ def read_text(path: Path) -> str:
 
 
 def _url(source: Source, manifest_time: datetime | None) -> Recording:
-    name = unquote(PurePosixPath(urlsplit(source.uri).path).name) or source.uri
+    name = name_of(source.uri)
     when, how = recorded_at(name=name, manifest=manifest_time, media=None, modified=None)
-    return _recording(source, recordings.url_id(source.uri), name, recordings.media_type_of(source.uri), when, how)
+    media_type = recordings.media_type_of(source.uri)
+    return Recording(source, recordings.url_id(source.uri), name, media_type, None, None, _iso(when), how)
 
 
 def _text(source: Source, text: str, manifest_time: datetime | None) -> Recording:
     _check_text_size(source)
-    name = source.uri.rpartition("/")[2]
+    name = name_of(source.uri)
     when, how = recorded_at(name=name, manifest=manifest_time, media=None, modified=None)
-    return _recording(source, recordings.text_recording_id(text), name, "text", when, how)
+    return Recording(source, recordings.text_recording_id(text), name, "text", text_md5(text), None, _iso(when), how)
+
+
+def text_md5(text: str) -> str:
+    """Return the md5 sum by which a text that was sent is known again."""
+    return hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+
+
+def _iso(when: datetime | None) -> str | None:
+    return None if when is None else when.isoformat()
 
 
 def _file(source: Source, manifest_time: datetime | None) -> Recording:
     path = Path(source.uri)
     facts = probe(path)
-    before = path.stat()
+    before, sent_md5 = path.stat(), None
     if facts.media_type == "text":
         _check_text_size(source)
-        read_text(path)
-    elif before.st_size > LIMITS.local_file_bytes:
+        sent_md5 = text_md5(read_text(path))
+    elif before.st_size > LIMITS.file_size_bytes:
         raise LimitExceeded(
-            f"{path} has {before.st_size / _MIB:,.0f} MB; Hume takes local files up to {LIMITS.local_file_bytes / _MIB:,.0f} MB. "
-            f"Give it by URL (up to {LIMITS.url_file_bytes / _MIB:,.0f} MB) or split it.",
+            f"{path} has {before.st_size / _MB:,.0f} MB; Hume takes local files up to {LIMITS.file_size_bytes / _MB:,.0f} MB. "
+            f"Give it by URL (up to {LIMITS.url_size_bytes / _MB:,.0f} MB) or split it.",
             item=str(path),
         )
-    if facts.duration_s is not None and facts.duration_s > LIMITS.media_duration_s:
+    if facts.duration_s is not None and facts.duration_s > LIMITS.duration_s:
         raise LimitExceeded(
-            f"{path} lasts {facts.duration_s / 3600:.2f} h; Hume takes audio and video up to {LIMITS.media_duration_s / 3600:g} h. "
+            f"{path} lasts {facts.duration_s / 3600:.2f} h; Hume takes audio and video up to {LIMITS.duration_s / 3600:g} h. "
             "Split it.",
             item=str(path),
         )
@@ -93,37 +105,33 @@ def _file(source: Source, manifest_time: datetime | None) -> Recording:
     parts = _parts(path) if facts.media_type == "archive" else {}
     modified = datetime.fromtimestamp(after.st_mtime).astimezone()
     when, how = recorded_at(name=path.name, manifest=manifest_time, media=facts.recorded_at, modified=modified)
-    return _recording(source, digest.sha256, path.name, facts.media_type, when, how, digest.md5, facts, parts)
-
-
-def _recording(
-    source: Source,
-    recording_id: str,
-    name: str,
-    media_type: str | None,
-    when: datetime | None,
-    how: str | None,
-    md5: str | None = None,
-    facts: MediaFacts | None = None,
-    parts: dict[str, str] | None = None,
-) -> Recording:
-    duration_s = facts.duration_s if facts is not None else None
-    at = None if when is None else when.isoformat()
-    return Recording(source, recording_id, name, media_type, md5, duration_s, at, how, parts or {})
+    md5 = sent_md5 or digest.md5
+    return Recording(source, digest.sha256, path.name, facts.media_type, md5, facts.duration_s, _iso(when), how, parts)
 
 
 def _check_text_size(source: Source) -> None:
-    if source.size_bytes is not None and source.size_bytes > LIMITS.text_bytes:
+    if source.size_bytes is not None and source.size_bytes > LIMITS.text_size_bytes:
         raise LimitExceeded(
-            f"{source.uri} has {source.size_bytes / _MIB:,.0f} MB; Hume takes texts up to {LIMITS.text_bytes / _MIB:,.0f} MB.",
+            f"{source.uri} has {source.size_bytes / _MB:,.0f} MB; Hume takes texts up to {LIMITS.text_size_bytes / _MB:,.0f} MB.",
             item=source.uri,
         )
 
 
 def _parts(path: Path) -> dict[str, str]:
     """Return inner path -> recording id of an archive's members, so that results of each can be told apart."""
+    parts: dict[str, str] = {}
+    size_bytes = 0
     try:
-        return {name: recordings.digest(stream).sha256 for name, stream in _members(path)}
+        for name, stream in _members(path):
+            digest = recordings.digest(stream)
+            parts[name] = digest.sha256
+            size_bytes += digest.size_bytes
+            if size_bytes > _ARCHIVE_UNPACKED_BYTES:
+                raise LimitExceeded(
+                    f"{path} unpacks to more than {_ARCHIVE_UNPACKED_BYTES / _MB:,.0f} MB. Unpack it and score the folder.",
+                    item=str(path),
+                )
+        return parts
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise UnreadableRecording(f"{path} is a broken or encrypted archive: {error}.", item=str(path)) from error
 

@@ -1,13 +1,14 @@
 """The ledger: what was found, what was sent, what came of it. The only module that knows the SQLite file.
 
-SQLite in WAL mode with synchronous=FULL: when a call returns, its change survives a power cut. One connection, used from
-one thread; other processes may read meanwhile.
+SQLite in WAL mode with synchronous=FULL: when a call returns, its change survives a power cut. One connection, used by any
+thread, one write at a time; other processes may read meanwhile.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Any, Self
 
 from humeanalytics.jobs import states
 from humeanalytics.jobs.ledger_schema import migrate
-from humeanalytics.jobs.work import LedgerJob, Problem, Recording, Source, Standing, Work
+from humeanalytics.jobs.work import LedgerJob, Problem, Recording, Source, Standing, Work, name_of
 
 LEDGER_FILE = "ledger.sqlite"
 _JOB_COLUMNS = ", ".join(LedgerJob.__slots__)
@@ -29,11 +30,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
 class Ledger:
     """The memory of one lake's submissions. Open with `Ledger.open`; use as a context manager."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection
+        self._writing = threading.RLock()  # the loader writes from a thread of its own
         self.path = path
         self.ledger_id: str = self._one("SELECT value FROM meta WHERE key = 'ledger_id'")
 
@@ -71,13 +77,18 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._writing:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _write(self, sql: str, *parameters: Any) -> int:
+        with self._writing:
+            return self._db.execute(sql, parameters).rowcount
 
     # ------------------------------------------------------------------------------------------------ what was found
     def look_up(self, sources: Iterable[Source], *, api: str, origin: str, settings_id: str, recheck: bool = False) -> Standing:
@@ -85,13 +96,13 @@ class Ledger:
 
         A source is known if its size, time of change and inode are as they were; ``recheck`` trusts none of them.
         """
-        self._db.execute("DROP TABLE IF EXISTS temp.seen")
-        self._db.execute("CREATE TEMP TABLE seen (uri TEXT PRIMARY KEY, size_bytes, mtime_ns, inode) WITHOUT ROWID")
-        self._db.execute("BEGIN")
-        self._db.executemany(
-            "INSERT OR IGNORE INTO temp.seen VALUES (?, ?, ?, ?)", ((s.uri, s.size_bytes, s.mtime_ns, s.inode) for s in sources)
-        )
-        self._db.execute("COMMIT")
+        with self._transaction():
+            self._db.execute("DROP TABLE IF EXISTS temp.seen")
+            self._db.execute("CREATE TEMP TABLE seen (uri TEXT PRIMARY KEY, size_bytes, mtime_ns, inode) WITHOUT ROWID")
+            self._db.executemany(
+                "INSERT OR IGNORE INTO temp.seen VALUES (?, ?, ?, ?)",
+                ((s.uri, s.size_bytes, s.mtime_ns, s.inode) for s in sources),
+            )
         rows = self._db.execute(
             """
             SELECT s.uri,
@@ -158,17 +169,33 @@ class Ledger:
                         ),
                     )
 
-    def known_recordings(self, uris: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-        """URI -> (recording_id, md5, media_type, duration_s) of files recorded before."""
-        found: dict[str, tuple[Any, ...]] = {}
-        for start in range(0, len(uris), 500):
-            chunk = uris[start : start + 500]
-            for uri, *facts in self._db.execute(
-                f"SELECT uri, recording_id, md5, media_type, duration_s FROM files WHERE uri IN ({','.join('?' * len(chunk))})",  # noqa: S608
+    def recordings(self, sources: Sequence[Source]) -> list[Recording]:
+        """Return what known sources are, without looking at them again. Archives come without their parts."""
+        known: dict[str, tuple[Any, ...]] = {}
+        for chunk in _chunks([source.uri for source in sources], 500):
+            rows = self._db.execute(
+                "SELECT uri, recording_id, media_type, md5, duration_s, recorded_at, recorded_at_source FROM files "
+                f"WHERE recording_id IS NOT NULL AND uri IN ({','.join('?' * len(chunk))})",
                 chunk,
-            ):
-                found[uri] = tuple(facts)
-        return found
+            )
+            known.update((uri, tuple(facts)) for uri, *facts in rows)
+        return [
+            Recording(source, facts[0], name_of(source.uri), *facts[1:])
+            for source in sources
+            if (facts := known.get(source.uri)) is not None
+        ]
+
+    def claimed(self, recording_ids: Sequence[str], *, api: str, origin: str, settings_id: str) -> set[str]:
+        """Which of some recordings were sent already, or are about to be told apart from what was."""
+        taken: set[str] = set()
+        for chunk in _chunks(recording_ids, 500):
+            rows = self._db.execute(
+                "SELECT w.recording_id FROM work AS w JOIN jobs AS j USING (job_id) WHERE w.claims = 1 AND j.state <> 'planned' "
+                f"AND w.api = ? AND w.origin = ? AND w.settings_id = ? AND w.recording_id IN ({','.join('?' * len(chunk))})",
+                (api, origin, settings_id, *chunk),
+            )
+            taken.update(row[0] for row in rows)
+        return taken
 
     def record_labels(self, hashes: Iterable[tuple[str, str]]) -> None:
         """Remember the hash of the labels written for each URI, so that only changed ones are written again."""
@@ -177,12 +204,11 @@ class Ledger:
 
     def forget_problems(self) -> int:
         """Forget why files of the last `look_up` could not be used, so that they are looked at again."""
-        cursor = self._db.execute("DELETE FROM files WHERE problem IS NOT NULL AND uri IN (SELECT uri FROM temp.seen)")
-        return cursor.rowcount
+        return self._write("DELETE FROM files WHERE problem IS NOT NULL AND uri IN (SELECT uri FROM temp.seen)")
 
     # ------------------------------------------------------------------------------------------------ what was sent
     def record_settings(self, settings_id: str, api: str, canonical_json: str) -> None:
-        self._db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?, ?)", (settings_id, api, canonical_json))
+        self._write("INSERT OR IGNORE INTO settings VALUES (?, ?, ?)", settings_id, api, canonical_json)
 
     def settings_json(self, settings_id: str) -> str:
         found = self._one("SELECT canonical_json FROM settings WHERE settings_id = ?", settings_id)
@@ -246,7 +272,7 @@ class Ledger:
             if why is not None:
                 fields["message"] = why
             assignments = ", ".join(f"{name} = ?" for name in fields)
-            self._db.execute(f"UPDATE jobs SET {assignments} WHERE job_id = ?", (*fields.values(), job_id))  # noqa: S608
+            self._db.execute(f"UPDATE jobs SET {assignments} WHERE job_id = ?", (*fields.values(), job_id))
             self._note_move(job_id, to, run_id, why)
 
     def _note_move(self, job_id: str, state: str, run_id: str, why: str | None) -> None:
@@ -271,7 +297,7 @@ class Ledger:
         Those that ended badly (``--retry-failed``), or with ``also_done`` all that ended (``--force``); never one that
         may be under way.
         """
-        cursor = self._db.execute(
+        return self._write(
             """
             UPDATE work SET claims = 0
             WHERE claims = 1 AND api = ? AND origin = ? AND settings_id = ?
@@ -279,23 +305,22 @@ class Ledger:
               AND job_id IN (SELECT job_id FROM jobs WHERE state IN ('rejected', 'failed', 'gone', 'loaded'))
               AND (? OR outcome = 'failed' OR job_id IN (SELECT job_id FROM jobs WHERE state IN ('rejected', 'failed', 'gone')))
             """,
-            (api, origin, settings_id, also_done),
+            *(api, origin, settings_id, also_done),
         )
-        return cursor.rowcount
 
     def release_job(self, job_id: str) -> None:
         """Give up the word of one job on its recordings: it was refused as a whole and goes on in parts."""
-        self._db.execute("UPDATE work SET claims = 0 WHERE job_id = ?", (job_id,))
+        self._write("UPDATE work SET claims = 0 WHERE job_id = ?", job_id)
 
     # ------------------------------------------------------------------------------------------------ questions
     def job(self, job_id: str) -> LedgerJob:
-        return LedgerJob(*self._db.execute(f"SELECT {_JOB_COLUMNS} FROM jobs WHERE job_id = ?", (job_id,)).fetchone())  # noqa: S608
+        return LedgerJob(*self._db.execute(f"SELECT {_JOB_COLUMNS} FROM jobs WHERE job_id = ?", (job_id,)).fetchone())
 
     def jobs(self, *in_states: str, api: str, origin: str | None = None) -> list[LedgerJob]:
         """Return the jobs in some states, oldest first."""
         marks = ",".join("?" * len(in_states))
         rows = self._db.execute(
-            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE api = ? AND (? IS NULL OR origin = ?) AND state IN ({marks}) "  # noqa: S608
+            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE api = ? AND (? IS NULL OR origin = ?) AND state IN ({marks}) "
             "ORDER BY planned_at, job_id",
             (api, origin, origin, *in_states),
         )
@@ -307,8 +332,8 @@ class Ledger:
 
     def works(self, job_id: str) -> list[Work]:
         """Return what a job holds, by position."""
-        rows = self._db.execute(f"SELECT {_WORK_COLUMNS} FROM work WHERE job_id = ? ORDER BY position", (job_id,))  # noqa: S608
-        return [Work(*row[:9], parts=json.loads(row[9]) if row[9] else {}, outcome=row[10]) for row in rows]
+        rows = self._db.execute(f"SELECT {_WORK_COLUMNS} FROM work WHERE job_id = ? ORDER BY position", (job_id,))
+        return [Work(*facts, json.loads(parts) if parts else {}, outcome) for *facts, parts, outcome in rows]
 
     def claims_of(self, job_id: str) -> bool:
         return bool(self._one("SELECT max(claims) FROM work WHERE job_id = ?", job_id))
@@ -335,11 +360,14 @@ class Ledger:
     # ------------------------------------------------------------------------------------------------ runs
     def start_run(self, verb: str) -> str:
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        self._db.execute("INSERT INTO runs (run_id, verb, started_at) VALUES (?, ?, ?)", (run_id, verb, now()))
+        self._write("INSERT INTO runs (run_id, verb, started_at) VALUES (?, ?, ?)", run_id, verb, now())
         return run_id
 
+    def run_started_at(self, run_id: str) -> str:
+        return str(self._one("SELECT started_at FROM runs WHERE run_id = ?", run_id))
+
     def end_run(self, run_id: str, exit_code: int, counts: dict[str, Any]) -> None:
-        self._db.execute(
+        self._write(
             "UPDATE runs SET ended_at = ?, exit_code = ?, counts_json = ? WHERE run_id = ?",
-            (now(), exit_code, json.dumps(counts), run_id),
+            *(now(), exit_code, json.dumps(counts), run_id),
         )

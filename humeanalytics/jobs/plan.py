@@ -10,7 +10,6 @@ from humeanalytics.jobs.work import Kind, Recording, Work
 from humeanalytics.settings import Settings
 
 
-
 def kind_of(recording: Recording) -> Kind:
     """How a recording travels: texts in the request itself, files as uploads, URLs as they are."""
     if recording.source.kind == "file" and recording.media_type == "text":
@@ -25,7 +24,7 @@ def work_of(recording: Recording, position: int) -> Work:
         position,
         kind,
         recording.recording_id,
-        recording.source.sent_uri or recording.source.uri,
+        recording.source.uri,
         recording.name,
         recording.md5,
         recording.source.size_bytes,
@@ -55,9 +54,9 @@ class Grouping:
             "url": 1 << 62,
         }
         self._limit_count: dict[Kind, int] = {
-            "file": min(settings.files_per_job, LIMITS.files_per_request),
-            "text": min(settings.files_per_job, LIMITS.texts_per_request),
-            "url": min(settings.files_per_job, LIMITS.urls_per_request),
+            "file": min(settings.files_per_job, LIMITS.files_per_job),
+            "text": min(settings.files_per_job, LIMITS.texts_per_job),
+            "url": min(settings.files_per_job, LIMITS.urls_per_job),
         }
         self._open: dict[Kind, _Group] = {}
         self._seen: set[str] = set()

@@ -38,7 +38,37 @@ _TRANSCRIPTION: dict[str, Any] = {"language": None, "identify_speakers": False, 
 _RANGES = {"fps_pred": (0.0, None), "prob_threshold": (0.0, 1.0), "min_face_size": (0, None), "confidence_threshold": (0.0, 1.0)}
 _ON_OFF = frozenset({"facs", "descriptions", "sentiment", "toxicity"})
 LANGUAGES = frozenset(
-    "zh da nl en en-AU en-IN en-NZ en-GB fr fr-CA de hi hi-Latn id it ja ko no pl pt pt-BR pt-PT ru es es-419 sv ta tr uk".split()
+    [
+        "zh",
+        "da",
+        "nl",
+        "en",
+        "en-AU",
+        "en-IN",
+        "en-NZ",
+        "en-GB",
+        "fr",
+        "fr-CA",
+        "de",
+        "hi",
+        "hi-Latn",
+        "id",
+        "it",
+        "ja",
+        "ko",
+        "no",
+        "pl",
+        "pt",
+        "pt-BR",
+        "pt-PT",
+        "ru",
+        "es",
+        "es-419",
+        "sv",
+        "ta",
+        "tr",
+        "uk",
+    ]
 )
 
 
@@ -73,7 +103,7 @@ def batch_scoring(
     models: Sequence[str] | Mapping[str, Mapping[str, Any] | None] | None = None,
     *,
     options: Mapping[str, Any] | None = None,
-    transcription: Mapping[str, Any] | None | bool = True,
+    transcription: Mapping[str, Any] | bool | None = True,
 ) -> BatchScoring:
     """Return the settings of a v0 scoring with every default spelled out.
 

@@ -6,7 +6,7 @@ import csv
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -101,7 +101,7 @@ def text_sources(table: Path, column: str | None) -> list[Source]:
     """Return one source for each text of a CSV, TSV or Parquet table; rows without text give none.
 
     Args:
-        table: The file.
+        table: The file. Its other columns become labels of the texts.
         column: The column that holds the texts; may be left out when the table has one of the name ``text``.
 
     Raises:
@@ -109,40 +109,38 @@ def text_sources(table: Path, column: str | None) -> list[Source]:
     """
     path = str(table.expanduser().absolute())
     try:
-        texts = _parquet_texts(path, column) if path.lower().endswith(".parquet") else _csv_texts(path, column)
-        return [
-            Source(f"{path}#{row}", "text", size_bytes=len(text.encode("utf-8", "surrogatepass")), text=text)
-            for row, text in enumerate(texts, start=1)
-            if text and text.strip()
-        ]
+        rows = _parquet_rows(path) if path.lower().endswith(".parquet") else _csv_rows(path)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"Cannot read the table of texts {table}: {error}") from error
+    names = next(rows, None)
+    name = "text" if column is None else column
+    if names is None or name not in names:
+        raise UsageError(f"{path} has no column {name!r}. It has: {', '.join(names or ())}. Name one with --text-column.")
+    sources: list[Source] = []
+    for number, row in enumerate(rows, start=1):
+        values = dict(zip(names, row, strict=False))
+        text = values.pop(name, "")
+        if text.strip():
+            size_bytes = len(text.encode("utf-8", "surrogatepass"))
+            labels = {key: value for key, value in values.items() if key and value}
+            sources.append(Source(f"{path}#{number}", "text", size_bytes=size_bytes, text=text, labels=labels))
+    return sources
 
 
-def _column(path: str, wanted: str | None, columns: Sequence[str]) -> int:
-    name = "text" if wanted is None else wanted
-    if name not in columns:
-        raise UsageError(f"{path} has no column {name!r}. It has: {', '.join(columns)}. Name one with --text-column.")
-    return list(columns).index(name)
-
-
-def _csv_texts(path: str, column: str | None) -> list[str]:
+def _csv_rows(path: str) -> Iterator[list[str]]:
     with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter="\t" if path.lower().endswith(".tsv") else ",")
-        header = next(rows, None)
-        if header is None:
-            raise UsageError(f"{path} is empty.")
-        index = _column(path, column, header)
-        return [row[index] if index < len(row) else "" for row in rows]
+        yield from csv.reader(file, delimiter="\t" if path.lower().endswith(".tsv") else ",")
 
 
-def _parquet_texts(path: str, column: str | None) -> list[str]:
+def _parquet_rows(path: str) -> Iterator[list[str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        names = pq.read_schema(path).names
-        table = pq.read_table(path, columns=[names[_column(path, column, names)]])
+        table = pq.read_table(path)
     except pa.ArrowException as error:
         raise UsageError(f"{path} is not a Parquet file: {error}") from error
-    return [value if isinstance(value, str) else "" if value is None else str(value) for value in table.column(0).to_pylist()]
+    yield table.column_names
+    columns = [column.to_pylist() for column in table.columns]
+    for row in zip(*columns, strict=True):
+        yield ["" if value is None else str(value) for value in row]

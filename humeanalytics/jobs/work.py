@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 Kind = Literal["file", "url", "text"]
 
@@ -24,16 +25,33 @@ class Source:
     inode: int | None = None
     text: str | None = None
     sent_uri: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the table it stands in says of it in its other columns."""
+
+
+def name_of(uri: str) -> str:
+    """Return what a person calls a source: the last part of its path.
+
+    >>> name_of("/data/a/anna.wav"), name_of("https://x.com/a/b%20c.mp4?id=5"), name_of("/data/answers.csv#7")
+    ('anna.wav', 'b c.mp4', 'answers.csv#7')
+    """
+    if uri.startswith(("http://", "https://")):
+        return unquote(urlsplit(uri).path.rstrip("/").rpartition("/")[2]) or uri
+    return uri.replace("\\", "/").rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a source turned out to be. ``parts`` are the members of an archive: inner path -> recording id."""
+    """What a source turned out to be.
+
+    ``md5`` is of what is sent, which for a text file is its text, without a byte order mark. ``parts`` are the members of
+    an archive: inner path -> recording id.
+    """
 
     source: Source
     recording_id: str
     name: str
-    media_type: str | None
+    media_type: str | None = None
     md5: str | None = None
     duration_s: float | None = None
     recorded_at: str | None = None

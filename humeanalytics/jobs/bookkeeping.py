@@ -1,0 +1,116 @@
+"""Rows of the bookkeeping tables, and small loads of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from humeanalytics import recordings
+from humeanalytics.jobs.work import Problem, Recording
+from humeanalytics.lake.lake import Lake
+from humeanalytics.redaction import redact_text, without_signature
+from humeanalytics.tables.schema import schema_of
+
+Row = Mapping[str, Any]
+
+
+def utc(text: str | None) -> datetime | None:
+    """Return an ISO 8601 time as the tables hold it."""
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def of_ms(milliseconds: int | None) -> datetime | None:
+    """Return a time of Hume's, which counts milliseconds since 1970 in UTC."""
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def table_of(name: str, rows: Sequence[Row], load_id: str) -> pa.Table:
+    """Return rows as the table they belong to."""
+    return pa.Table.from_pylist([{**row, "load_id": load_id} for row in rows], schema=schema_of(name))
+
+
+def load_rows(lake: Lake, rows: Mapping[str, Sequence[Row]], *, flow: str, run_id: str) -> str | None:
+    """Commit bookkeeping rows as one load; return its id, or None where there is nothing to commit.
+
+    Should the process die half way, the load is completed as it stands by the next run: whatever is missing is written
+    again, because the ledger learns of these rows only after they are committed, and the newest row of each thing holds.
+    """
+    given = {name: list(each) for name, each in rows.items() if each}
+    if not given:
+        return None
+    load_id = hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    tables = {name: table_of(name, each, load_id) for name, each in given.items()}
+    lake.loads.commit_all(load_id, flow=flow, run_id=run_id, members={"kind": "rows"}, tables=tables)
+    return load_id
+
+
+def uri_of(uri: str) -> str:
+    """Return a URI as tables show it: without the signature of a URL."""
+    return without_signature(uri) if "://" in uri else uri
+
+
+def item_row(recording: Recording, excluded_reason: str | None = None) -> Row:
+    uri = uri_of(recording.source.uri)
+    return {
+        "item_id": recordings.item_id(uri, recording.recording_id),
+        "recording_id": recording.recording_id,
+        "uri": uri,
+        "name": recording.name,
+        "media_type": recording.media_type,
+        "duration_s": recording.duration_s,
+        "recorded_at": utc(recording.recorded_at),
+        "recorded_at_source": recording.recorded_at_source,
+        "excluded_reason": excluded_reason,
+        "seen_at": datetime.now(UTC),
+    }
+
+
+def recording_row(recording: Recording) -> Row:
+    seen = ":" not in recording.recording_id
+    return {
+        "recording_id": recording.recording_id,
+        "sha256": recording.recording_id if seen else None,
+        "md5": recording.md5,
+        "size_bytes": recording.source.size_bytes,
+        "media_type": recording.media_type,
+        "duration_s": recording.duration_s,
+    }
+
+
+def error_row(
+    *,
+    stage: str,
+    message: str,
+    error: str,
+    run_id: str,
+    api: str,
+    uri: str | None = None,
+    recording_id: str | None = None,
+    hume_job_id: str | None = None,
+    model: str | None = None,
+) -> Row:
+    identity = "\n".join((stage, error, message, uri or "", recording_id or "", hume_job_id or "", model or ""))
+    shown = None if uri is None else uri_of(uri)
+    return {
+        "error_id": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32],
+        "recording_id": recording_id,
+        "item_id": None if shown is None or recording_id is None else recordings.item_id(shown, recording_id),
+        "run_id": run_id,
+        "api": api,
+        "stage": stage,
+        "uri": shown,
+        "hume_job_id": hume_job_id,
+        "model": model,
+        "error": error,
+        "message": redact_text(message),
+        "at": datetime.now(UTC),
+    }
+
+
+def problem_row(problem: Problem, *, run_id: str, api: str) -> Row:
+    return error_row(stage="plan", message=problem.message, error=problem.kind, run_id=run_id, api=api, uri=problem.source.uri)

@@ -1,0 +1,83 @@
+"""What every flow begins and ends with: the lake, the lock, the ledger, the run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from humeanalytics import __version__
+from humeanalytics.errors import LedgerMismatch, SettingsError
+from humeanalytics.jobs.bookkeeping import Row, utc
+from humeanalytics.jobs.ledger import LEDGER_FILE, Ledger
+from humeanalytics.jobs.lock import flow_lock
+from humeanalytics.jobs.opening import open_lake
+from humeanalytics.jobs.summary import RunSummary
+from humeanalytics.lake.lake import Lake
+from humeanalytics.settings import Settings
+
+
+def state_folder(lake: Lake, settings: Settings) -> Path:
+    """Return the folder of a lake's ledger and locks: the lake's own, or below the setting ``state``.
+
+    Raises:
+        SettingsError: The lake is in a bucket, where no ledger can lie, and ``state`` is not set.
+    """
+    if settings.state is not None:
+        return settings.state / lake.identity.lake_id
+    if lake.path is None:
+        raise SettingsError(
+            f"{lake.uri} is no local folder. Say where its ledger shall lie: set HUMEANALYTICS_STATE to a folder."
+        )
+    return lake.path
+
+
+@contextmanager
+def open_flow(
+    lake: Lake | str | os.PathLike[str] | None, flow: str, verb: str, settings: Settings, lock_wait_s: float
+) -> Iterator[tuple[Lake, Ledger, str]]:
+    """Open the lake, hold the flow's lock, open the ledger, begin a run; yield (lake, ledger, run id).
+
+    Raises:
+        LakeLocked: The flow runs already.
+        LedgerMismatch: The lake has submissions and the ledger that knows them is not here.
+    """
+    opened = lake if isinstance(lake, Lake) else open_lake(_lake_uri(lake, settings))
+    try:
+        folder = state_folder(opened, settings)
+        with flow_lock(folder / "locks", flow, lake_uri=opened.uri, wait_s=lock_wait_s):
+            path = folder / LEDGER_FILE
+            if opened.identity.ledger_id is not None and not path.exists():
+                raise LedgerMismatch(
+                    f"{opened.uri} has submissions, but the ledger that knows them is not at {path}. Bring it back, or set "
+                    "HUMEANALYTICS_STATE to the folder it is in: without it, what was paid for would be sent again.",
+                    uri=opened.uri,
+                )
+            with Ledger.open(path) as ledger:
+                yield opened, ledger, ledger.start_run(verb)
+    finally:
+        if opened is not lake:
+            opened.close()
+
+
+def _lake_uri(lake: str | os.PathLike[str] | None, settings: Settings) -> str:
+    uri = lake if lake is not None else settings.lake
+    if uri is None:
+        raise SettingsError("Say which lake: --lake FOLDER, or set HUMEANALYTICS_LAKE.")
+    return os.fspath(uri)
+
+
+def run_row(summary: RunSummary, ledger: Ledger) -> Row:
+    """Return the row of a run that is about to end."""
+    return {
+        "run_id": summary.run_id,
+        "verb": summary.verb,
+        "started_at": utc(ledger.run_started_at(summary.run_id)),
+        "ended_at": datetime.now(UTC),
+        "exit_code": summary.exit_code,
+        "counts_json": json.dumps({name: getattr(summary, name) for name in ("recordings", "jobs", "rows", "files")}),
+        "version": __version__,
+    }

@@ -1,0 +1,176 @@
+"""One load in the making: answers become scorings, their rows, and what is to be known of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from humeanalytics.jobs.answers import scoring_id
+from humeanalytics.jobs.bookkeeping import Row, table_of
+from humeanalytics.jobs.work import Work
+from humeanalytics.lake.lake import Lake
+from humeanalytics.tables.flattened import Flattened
+from humeanalytics.tables.keys import with_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer under raw/, with all that is known of how it came about."""
+
+    response_id: str
+    api: str
+    origin: str
+    kind: str
+    uri: str
+    settings_id: str | None
+    hume_job_id: str | None
+    scored_at: datetime | None
+    received_at: datetime | None
+    size_bytes: int
+    raw_path: str | None
+    works: tuple[Work, ...]
+
+
+@dataclass
+class LoadContent:
+    """What one load will hold: score tables in pieces, bookkeeping as rows."""
+
+    scores: dict[str, list[pa.Table]] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+
+    def add(self, table: str, row: Row) -> None:
+        self.rows.setdefault(table, []).append(row)
+
+    def tables(self, load_id: str) -> dict[str, pa.Table]:
+        tables = {name: pa.concat_tables(pieces, promote_options="default") for name, pieces in self.scores.items()}
+        return tables | {name: table_of(name, rows, load_id) for name, rows in self.rows.items()}
+
+
+def load_id_of(response_ids: Iterable[str], job_ids: Iterable[str]) -> str:
+    """Return the id of a load: a hash of what it holds, so that the same load made twice is one."""
+    return hashlib.sha256("\n".join((*sorted(response_ids), *sorted(job_ids))).encode()).hexdigest()[:32]
+
+
+def known_scorings(lake: Lake, fingerprints: Sequence[str]) -> dict[tuple[str, str, str], list[tuple[str, str, str | None]]]:
+    """Scorings already in the lake: (recording, model, fingerprint) -> [(scoring_id, origin, settings_id)]."""
+    known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]] = {}
+    if not fingerprints:
+        return known
+    wanted = pa.table({"fingerprint": sorted(set(fingerprints))})
+    query = "SELECT recording_id, model, fingerprint, scoring_id, origin, settings_id FROM scorings_all SEMI JOIN wanted USING (fingerprint)"
+    for row in lake.sql(query, wanted=wanted).rows():
+        place = known.setdefault((row["recording_id"], row["model"], row["fingerprint"]), [])
+        place.append((row["scoring_id"], row["origin"], row["settings_id"]))
+    return known
+
+
+def same_scoring(known: Iterable[tuple[str, str, str | None]], origin: str, settings_id: str | None) -> str | None:
+    """Which of the known scorings with equal rows is this very answer. What a saved file does not tell fits anything."""
+    for scoring, known_origin, known_settings in known:
+        if "saved" not in (origin, known_origin) and origin != known_origin:
+            continue
+        if None not in (settings_id, known_settings) and settings_id != known_settings:
+            continue
+        return scoring
+    return None
+
+
+def add_answer(
+    load: LoadContent,
+    answered: Answered,
+    flattened: Flattened,
+    recording_ids: Sequence[str],
+    known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]],
+    *,
+    load_id: str,
+) -> int:
+    """Add one flattened answer to a load; return how many of its scorings were known already (those add a source only)."""
+    scoring_ids: list[str] = []
+    fresh: list[bool] = []
+    for answer, recording_id in zip(flattened.answers, recording_ids, strict=True):
+        place = known.setdefault((recording_id, answer.model, answer.fingerprint), [])
+        scoring = same_scoring(place, answered.origin, answered.settings_id)
+        fresh.append(scoring is None)
+        if scoring is None:
+            scoring = scoring_id(
+                api=answered.api,
+                origin=answered.origin,
+                recording_id=recording_id,
+                model=answer.model,
+                settings_id=answered.settings_id,
+                fingerprint=answer.fingerprint,
+            )
+            place.append((scoring, answered.origin, answered.settings_id))
+            load.add(
+                "scorings",
+                {
+                    "scoring_id": scoring,
+                    "recording_id": recording_id,
+                    "api": answered.api,
+                    "origin": answered.origin,
+                    "model": answer.model,
+                    "settings_id": answered.settings_id,
+                    "hume_job_id": answered.hume_job_id,
+                    "response_id": answered.response_id,
+                    "file": answer.file,
+                    "dialect": flattened.dialect,
+                    "scored_at": answered.scored_at,
+                    "loaded_at": datetime.now(UTC),
+                    "rows": answer.rows,
+                    "fingerprint": answer.fingerprint,
+                },
+            )
+        else:
+            load.add(
+                "scoring_sources",
+                {
+                    "scoring_id": scoring,
+                    "response_id": answered.response_id,
+                    "uri": answered.uri,
+                    "dialect": flattened.dialect,
+                },
+            )
+        scoring_ids.append(scoring)
+    _add_scores(load, flattened, recording_ids, scoring_ids, fresh, load_id)
+    load.add(
+        "responses",
+        {
+            "response_id": answered.response_id,
+            "api": answered.api,
+            "origin": answered.origin,
+            "kind": answered.kind,
+            "uri": answered.uri,
+            "hume_job_id": answered.hume_job_id,
+            "size_bytes": answered.size_bytes,
+            "received_at": answered.received_at,
+            "raw_path": answered.raw_path,
+        },
+    )
+    return len(fresh) - sum(fresh)
+
+
+def _add_scores(
+    load: LoadContent,
+    flattened: Flattened,
+    recording_ids: Sequence[str],
+    scoring_ids: Sequence[str],
+    fresh: Sequence[bool],
+    load_id: str,
+) -> None:
+    tables = with_keys(flattened, recording_ids, scoring_ids, load_id)
+    stale = pa.array([scoring for scoring, new in zip(scoring_ids, fresh, strict=True) if not new], pa.string())
+    for model, table in tables.items():
+        if len(stale):
+            # One scoring can be fresh once and met again within the same answer: only the ranges of the repeats go.
+            keep = [
+                table.slice(answer.first_row, answer.rows)
+                for answer, new in zip(flattened.answers, fresh, strict=True)
+                if new and answer.model == model
+            ]
+            table = pa.concat_tables(keep) if keep else table.schema.empty_table()
+        if table.num_rows:
+            load.scores.setdefault(model, []).append(table)

@@ -1,0 +1,62 @@
+"""Run an async core from anywhere: a script, a thread, or a notebook whose event loop is already running."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from humeanalytics.errors import Interrupted
+
+T = TypeVar("T")
+
+_RESUME = "Stopped. Nothing is lost or half done: the same call goes on where this one ended."
+
+
+def run_sync(core: Coroutine[Any, Any, T]) -> T:
+    """Run ``core`` to its end and return what it returns.
+
+    Raises:
+        Interrupted: The user pressed Ctrl-C; the core was cancelled and has cleaned up after itself.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        try:
+            return asyncio.run(core)
+        except KeyboardInterrupt:
+            raise Interrupted(_RESUME) from None
+    return _in_a_thread(core)
+
+
+def _in_a_thread(core: Coroutine[Any, Any, T]) -> T:
+    outcome: Future[T] = Future()
+    ready = threading.Event()
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+
+    async def supervised() -> T:
+        task = asyncio.ensure_future(core)
+        running.append((asyncio.get_running_loop(), task))
+        ready.set()
+        return await task
+
+    def work() -> None:
+        try:
+            outcome.set_result(asyncio.run(supervised()))
+        except BaseException as error:
+            outcome.set_exception(error)
+            ready.set()
+
+    thread = threading.Thread(target=work, name="humeanalytics", daemon=True)
+    thread.start()
+    try:
+        return outcome.result()
+    except KeyboardInterrupt:
+        ready.wait()
+        if running:
+            loop, task = running[0]
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        raise Interrupted(_RESUME) from None

@@ -1,0 +1,102 @@
+"""What a run did, in numbers a person and a program can read."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+#: How many errors a summary carries word for word; all of them are in the table ``errors``.
+SHOWN_ERRORS = 20
+
+
+@dataclass
+class RunSummary:
+    """The outcome of one call of a verb.
+
+    Attributes:
+        verb: ``score``, ``ingest``, ...
+        recordings: Recordings by what became of them: ``found``, ``done``, ``known`` (scored before), ``failed``,
+            ``failed_before``, ``unknown``, ``under_way``, ``refused`` (never sent).
+        jobs: Jobs of this run by state.
+        rows: New rows by table.
+        errors: The first errors, each with ``uri`` and ``message``.
+        notes: What the user should know: warnings and what to do next.
+        cost_usd: Estimated price of what was sent in this run, where it is known.
+        exit_code: What the command line returns.
+    """
+
+    verb: str
+    lake: str
+    run_id: str = ""
+    recordings: Counter[str] = field(default_factory=Counter)
+    jobs: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+    files: Counter[str] = field(default_factory=Counter)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    cost_usd: float | None = None
+    duration_s: float = 0.0
+    synthetic: bool = False
+    exit_code: int = 0
+
+    def add_error(self, uri: str | None, message: str) -> None:
+        """Show an error, if there is room for one more."""
+        if len(self.errors) < SHOWN_ERRORS:
+            self.errors.append({"uri": uri, "message": message})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as plain values, as ``--json`` prints it."""
+        return asdict(self) | {name: dict(getattr(self, name)) for name in ("recordings", "jobs", "rows", "files")}
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the summary as (heading, text) lines."""
+        lines = [("lake", self.lake + ("  (synthetic: made by the sandbox)" if self.synthetic else ""))]
+        for heading, counts in (
+            ("files", self.files),
+            ("recordings", self.recordings),
+            ("jobs", self.jobs),
+            ("new rows", self.rows),
+        ):
+            shown = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+            if shown:
+                lines.append((heading, shown))
+        if self.cost_usd:
+            lines.append(("cost", f"about {self.cost_usd:,.2f} USD at the list prices in the settings"))
+        lines.append(("time", f"{self.duration_s:,.1f} s"))
+        lines += [("error", f"{error['uri'] or ''}: {error['message']}".lstrip(": ")) for error in self.errors]
+        lines += [("note", note) for note in self.notes]
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join(f"{heading + ':':<12}{text}" for heading, text in ((self.verb, self.outcome()), *self.lines()))
+
+    __repr__ = __str__
+
+    def outcome(self) -> str:
+        """Return the outcome in a word or two."""
+        return {
+            0: "done",
+            3: "done, but some items failed",
+            4: "refused by the service",
+            5: "stopped at a limit you set",
+            75: "not finished: run the same command again",
+        }.get(self.exit_code, f"ended with exit code {self.exit_code}")
+
+    def _repr_html_(self) -> str:
+        colour = {0: "#2a7f4f", 3: "#b35900"}.get(self.exit_code, "#a3262a")
+        rows = "".join(
+            f"<tr><td style='text-align:left;color:#777;padding:2px 16px 2px 0'>{html.escape(heading)}</td>"
+            f"<td style='text-align:left;padding:2px 0'>{html.escape(text)}</td></tr>"
+            for heading, text in self.lines()
+        )
+        return (
+            f"<div style='font-family:system-ui,sans-serif;font-size:13px;border-left:3px solid {colour};padding:2px 12px'>"
+            f"<b>{html.escape(self.verb)}</b> <span style='color:{colour}'>{html.escape(self.outcome())}</span>"
+            f"<table style='border:none;margin-top:4px'>{rows}</table></div>"
+        )

@@ -1,0 +1,206 @@
+"""From what a run was given to what it has to send: look up, read what is new, label, group."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from humeanalytics import recordings
+from humeanalytics.api.blocking import in_thread
+from humeanalytics.jobs.bookkeeping import Row, item_row, load_rows, problem_row, recording_row, uri_of
+from humeanalytics.jobs.intake import take_in
+from humeanalytics.jobs.ledger import Ledger
+from humeanalytics.jobs.manifest import Manifest, ManifestRow
+from humeanalytics.jobs.plan import Grouping
+from humeanalytics.jobs.progress import Progress
+from humeanalytics.jobs.summary import RunSummary
+from humeanalytics.jobs.work import Problem, Recording, Source, Standing, name_of
+from humeanalytics.lake.lake import Lake
+
+#: What was read is written down when it is this much, or this old.
+_BATCH_FILES = 1000
+_BATCH_S = 5.0
+_READ_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What sources are held against: one API, one origin, one settings."""
+
+    api: str
+    origin: str
+    settings_id: str
+
+    def ids(self) -> dict[str, str]:
+        return {"api": self.api, "origin": self.origin, "settings_id": self.settings_id}
+
+
+class Labelling:
+    """What is said of an item: by the table it stands in, by the manifest, by ``--label``; the later wins."""
+
+    def __init__(self, manifest: Manifest | None, labels: Mapping[str, str]) -> None:
+        self._manifest, self._labels = manifest, dict(labels)
+
+    @property
+    def applies_to_known(self) -> bool:
+        """Whether items seen before may get other labels from this run."""
+        return self._manifest is not None or bool(self._labels)
+
+    def row(self, source: Source) -> ManifestRow | None:
+        return None if self._manifest is None else self._manifest.match(uri_of(source.uri), name_of(source.uri))
+
+    def of(self, source: Source) -> tuple[dict[str, str], str | None]:
+        """Return the labels of a source, and why it is excluded, if it is."""
+        row = self.row(source)
+        labels = dict(source.labels) | (dict(row.labels) if row else {}) | self._labels
+        return labels, row.excluded_reason if row else None
+
+    def recorded_at(self, source: Source) -> datetime | None:
+        row = self.row(source)
+        return row.recorded_at if row else None
+
+
+def labels_hash(labels: Mapping[str, str], excluded_reason: str | None) -> str | None:
+    """Return a hash of what is said of an item; None where nothing is."""
+    if not labels and excluded_reason is None:
+        return None
+    return hashlib.sha256(json.dumps([sorted(labels.items()), excluded_reason]).encode()).hexdigest()[:16]
+
+
+class TakingIn:
+    """Turns sources into groups of recordings to send, and writes down what they are on the way."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        ledger: Ledger,
+        sources: Sequence[Source],
+        labelling: Labelling,
+        grouping: Grouping,
+        wanted: Wanted,
+        summary: RunSummary,
+        progress: Progress,
+    ) -> None:
+        self._lake, self._ledger, self._labelling, self._grouping = lake, ledger, labelling, grouping
+        self._sources = {source.uri: source for source in sources}
+        self._wanted, self._summary, self._progress = wanted, summary, progress
+
+    async def groups(
+        self, *, force: bool = False, retry_failed: bool = False, rehash: bool = False
+    ) -> AsyncIterator[list[Recording]]:
+        """Yield what is to be sent, group by group, while the rest is still being read."""
+        ledger, counts = self._ledger, self._summary.recordings
+        standing = await in_thread(self._look_up, rehash)
+        if retry_failed or force:
+            forgotten = ledger.forget_problems() if retry_failed else 0
+            if ledger.release(**self._wanted.ids(), also_done=force) or forgotten:
+                standing = await in_thread(self._look_up, rehash)
+        counts["found"] = len(self._sources)
+        counts.update({"known": standing.done, "under_way": standing.under_way, "failed_before": standing.failed_before})
+        if self._labelling.applies_to_known:
+            await in_thread(self._label_known)
+        known = await in_thread(ledger.recordings, [self._sources[uri] for uri in standing.to_plan])
+        # An archive's members stand nowhere but in the archive.
+        again = [recording.source for recording in known if recording.media_type == "archive"]
+        for recording in known:
+            if recording.media_type != "archive" and self._labelling.of(recording.source)[1] is None:
+                for group in self._grouping.add(recording):
+                    yield group
+        to_read = [*again, *(self._sources[uri] for uri in standing.new)]
+        async for batch in self._read(to_read):
+            for recording in await in_thread(self._write_down, batch):
+                for group in self._grouping.add(recording):
+                    yield group
+        for group in self._grouping.rest():
+            yield group
+
+    def _look_up(self, rehash: bool) -> Standing:
+        return self._ledger.look_up(self._sources.values(), **self._wanted.ids(), recheck=rehash)
+
+    async def _read(self, sources: Sequence[Source]) -> AsyncIterator[list[Recording | Problem]]:
+        batch: list[Recording | Problem] = []
+        begun = time.monotonic()
+        for start in range(0, len(sources), _READ_AT_ONCE):
+            chunk = sources[start : start + _READ_AT_ONCE]
+            batch += await asyncio.gather(*(in_thread(take_in, source, self._labelling.recorded_at) for source in chunk))
+            self._progress.stage("read", start + len(chunk), len(sources))
+            if len(batch) >= _BATCH_FILES or time.monotonic() - begun > _BATCH_S:
+                yield batch
+                batch, begun = [], time.monotonic()
+        if batch:
+            yield batch
+
+    def _write_down(self, batch: Sequence[Recording | Problem]) -> list[Recording]:
+        """Commit a batch to the lake, then to the ledger; return what of it is to be sent."""
+        rows: dict[str, list[Row]] = {"items": [], "recordings": [], "labels": [], "errors": []}
+        hashes: list[tuple[str, str]] = []
+        to_send: list[Recording] = []
+        for each in batch:
+            if isinstance(each, Problem):
+                rows["errors"].append(problem_row(each, run_id=self._summary.run_id, api=self._wanted.api))
+                self._summary.add_error(uri_of(each.source.uri), each.message)
+                self._summary.recordings["refused"] += 1
+            else:
+                labels, excluded = self._labelling.of(each.source)
+                rows["recordings"].append(recording_row(each))
+                for item in (item_row(each, excluded), *_part_rows(each, excluded)):
+                    rows["items"].append(item)
+                    rows["labels"] += _label_rows(item["item_id"], labels)
+                if said := labels_hash(labels, excluded):
+                    hashes.append((each.source.uri, said))
+                if excluded is None:
+                    to_send.append(each)
+                else:  # whoever took back their consent is not sent anywhere
+                    self._summary.recordings["excluded"] += 1
+        load_rows(self._lake, rows, flow=self._wanted.api, run_id=self._summary.run_id)
+        self._ledger.record_files(batch)
+        self._ledger.record_labels(hashes)
+        claimed = self._ledger.claimed([each.recording_id for each in to_send], **self._wanted.ids())
+        self._summary.recordings["known"] += sum(each.recording_id in claimed for each in to_send)
+        return [each for each in to_send if each.recording_id not in claimed]
+
+    def _label_known(self) -> None:
+        """Write labels that this run changes for items seen before."""
+        changed: list[tuple[Source, dict[str, str], str | None, str]] = []
+        for uri, _, known_hash in list(self._ledger.seen_recordings()):
+            source = self._sources[uri]
+            labels, excluded = self._labelling.of(source)
+            said = labels_hash(labels, excluded)
+            if said is not None and said != known_hash:
+                changed.append((source, labels, excluded, said))
+        if not changed:
+            return
+        what = {recording.source.uri: recording for recording in self._ledger.recordings([source for source, *_ in changed])}
+        rows: dict[str, list[Row]] = {"items": [], "labels": []}
+        for source, labels, excluded, _ in changed:
+            item = item_row(what[source.uri], excluded)
+            rows["items"].append(item)
+            rows["labels"] += _label_rows(item["item_id"], labels)
+        load_rows(self._lake, rows, flow=self._wanted.api, run_id=self._summary.run_id)
+        self._ledger.record_labels((source.uri, said) for source, _, _, said in changed)
+
+
+def _part_rows(recording: Recording, excluded_reason: str | None) -> list[Row]:
+    """The members of an archive are items of their own."""
+    rows: list[Row] = []
+    for inner, recording_id in recording.parts.items():
+        uri = f"{recording.source.uri}!/{inner}"
+        part = replace(
+            recording,
+            source=replace(recording.source, uri=uri),
+            recording_id=recording_id,
+            name=name_of(inner),
+            media_type=recordings.media_type_of(inner),
+        )
+        rows.append(item_row(part, excluded_reason))
+    return rows
+
+
+def _label_rows(item_id: str, labels: Mapping[str, str]) -> list[Row]:
+    at = datetime.now(UTC)
+    return [{"item_id": item_id, "key": key, "value": value, "set_at": at} for key, value in labels.items()]
