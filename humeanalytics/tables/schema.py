@@ -16,6 +16,11 @@ from humeanalytics import vocabulary
 UTC_TIME = pa.timestamp("us", "UTC")
 #: Field metadata under which an expression column keeps the name Hume gave it.
 HUME_NAME = b"hume_name"
+#: Field metadata of a column that is not declared here: the kind of its name; or, where it is no score, its path in a row.
+HUME_KIND = b"hume_kind"
+HUME_FIELD = b"hume_field"
+#: Table metadata: what Hume calls the model.
+HUME_MODEL = b"hume_model"
 
 
 @dataclass(frozen=True, slots=True)
