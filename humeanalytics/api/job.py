@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -114,6 +115,6 @@ def _first(*values: Any) -> Any:
 def _integer(value: Any, seconds: Any = None) -> int | None:
     """``value`` as it is, else ``seconds`` in milliseconds, where they are numbers."""
     for number, scale in ((value, 1), (seconds, 1000)):
-        if isinstance(number, int | float) and not isinstance(number, bool):
+        if isinstance(number, int | float) and not isinstance(number, bool) and isfinite(number):
             return round(number * scale)
     return None
