@@ -1,0 +1,249 @@
+"""What SQL sees: a DuckDB database in memory whose views follow the lake.
+
+Under a table's name stands what an analyst means: rows of the newest scoring of each recording and model, of complete
+loads, of recordings that are not excluded. ``<table>_all`` is everything of complete loads, ``<table>_labelled`` has the
+labels as columns. Whatever is left out is a small set to exclude, and no filter at all where that set is empty.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from humeanalytics import vocabulary
+from humeanalytics.lake import views
+from humeanalytics.lake.scans import FileColumns, column_types, identifier, literal, scan
+from humeanalytics.lake.snapshot import LakeSnapshot, SnapshotReader
+from humeanalytics.tables.schema import HUME_KIND, HUME_NAME, SCORE_TABLES, TABLES
+
+_NOT_HIDDEN_LOAD = "NOT EXISTS (FROM internal.hidden_loads AS h WHERE h.load_id = t.load_id)"
+_NOT_HIDDEN_SCORING = (
+    "NOT EXISTS (FROM internal.hidden_scorings AS h WHERE h.scoring_id = t.scoring_id AND h.load_id = t.load_id)"
+)
+_NAMES = pa.schema(
+    [
+        ("model", pa.string()),
+        ("column", pa.string()),
+        ("name", pa.string()),
+        ("kind", pa.string()),
+        ("colour", pa.string()),
+        ("place", pa.int32()),
+        ("nth", pa.int32()),
+    ]
+)
+#: Bookkeeping that decides which scorings hold.
+_DECIDING = ("scorings", "items", "recording_aliases", "labels")
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One name that SQL can ask for: ``kind`` is ``table``, ``view`` or ``macro``; ``about`` says what a row is."""
+
+    name: str
+    kind: str
+    about: str
+
+
+class Catalog:
+    """DuckDB over the snapshots of a lake."""
+
+    def __init__(self, reader: SnapshotReader) -> None:
+        self._reader = reader
+        self._lock = threading.RLock()
+        self._database = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "temp_directory": str(Path(tempfile.gettempdir()) / "humeanalytics-duckdb"),
+            }
+        )
+        self._database.execute("SET GLOBAL TimeZone = 'UTC'; CREATE SCHEMA internal")
+        self._file_columns = FileColumns(self._database.cursor())
+        self._types: dict[tuple[pa.Schema, ...], dict[str, str]] = {}
+        self._state: LakeSnapshot | None = None
+        self._made: dict[str, str] = {}
+        self._columns: dict[str, dict[str, str]] = {}
+        self._relations: dict[str, Relation] = {}
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own that sees the lake as it is now. The caller closes it."""
+        with self._lock:
+            self.refresh()
+            cursor = self._database.cursor()
+        cursor.execute("SET python_enable_replacements = false")
+        return cursor
+
+    def statements(self, sql: str) -> list[duckdb.Statement]:
+        """Parse SQL. Needs nothing of the lake."""
+        with self._lock:
+            return self._database.extract_statements(sql)
+
+    def relations(self) -> dict[str, Relation]:
+        """Return whatever SQL can name, by name."""
+        with self._lock:
+            self.refresh()
+            return dict(self._relations)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            self._database.close()
+
+    # ----------------------------------------------------------------------------------------------------- following the lake
+    def refresh(self) -> None:
+        """Bring the views up to the lake as it is now; all of them in one transaction."""
+        with self._lock:
+            state = self._reader.read()
+            if state is self._state:
+                return
+            made, columns = dict(self._made), dict(self._columns)
+            self._database.execute("BEGIN")
+            try:
+                self._build(state)
+                self._database.execute("COMMIT")
+            except BaseException:
+                self._made, self._columns = made, columns
+                self._database.execute("ROLLBACK")
+                raise
+            self._state = state
+
+    def _build(self, state: LakeSnapshot) -> None:
+        before = self._state
+        names = [*TABLES, *(name for name in state.tables if name not in TABLES)]
+        columns = {name: self._columns_of(name, state) for name in names}
+        if columns != self._columns:  # a view has its columns from when it was made
+            self._made.clear()
+            self._columns = columns
+            self._store("names", _names(state, names))
+        self._store("hidden_loads", pa.table({"load_id": pa.array(sorted(state.hidden), pa.string())}))
+        relations: dict[str, Relation] = {}
+        for name in names:
+            self._view(f"{name}_all", self._scan(name, state))
+            about = f"{TABLES[name].row[0].upper()}{TABLES[name].row[1:]}" if name in TABLES else "Not a table of this version"
+            relations[name] = Relation(name, "table", f"{about}.")
+            relations[f"{name}_all"] = Relation(f"{name}_all", "view", f"{about}: every row of complete loads.")
+        if before is None or any(before.tables.get(t) != state.tables.get(t) for t in _DECIDING) or _loads_differ(before, state):
+            self._decide()
+        for name in names:
+            relations[name] = self._plain(name, relations[name])
+        keys = [key for (key,) in self._rows("SELECT DISTINCT key FROM main.labels WHERE key IS NOT NULL ORDER BY key")]
+        self._view("wide_labels", views.wide_labels(keys), schema="internal")
+        for name in [*_scores(names, columns), "items"]:
+            self._view(f"{name}_labelled", views.labelled(name, list(columns[name]), keys))
+            about = views.view_text("items_labelled" if name == "items" else "scores_labelled").about
+            relations[f"{name}_labelled"] = Relation(f"{name}_labelled", "view", about)
+        relations |= self._views_of_names(columns)
+        self._relations = relations
+
+    def _plain(self, name: str, relation: Relation) -> Relation:
+        """Make the view that a table's own name stands for."""
+        if name in _scores([name], self._columns):
+            hidden = self._rows(f"SELECT 1 FROM internal.hidden_scorings WHERE model = {literal(name)} LIMIT 1")
+            self._view(name, f"FROM main.{identifier(name + '_all')} AS t" + (f" WHERE {_NOT_HIDDEN_SCORING}" if hidden else ""))
+        elif name in TABLES and name not in _DECIDING:
+            self._view(name, views.view_text(name).sql)
+        elif name not in TABLES:
+            self._view(name, f"FROM main.{identifier(name + '_all')}")
+        about = views.view_text(name).about if name in TABLES and name not in SCORE_TABLES else relation.about
+        return Relation(name, "table", about)
+
+    def _decide(self) -> None:
+        """Find, from the bookkeeping, which ids mean the same recording and which scorings do not hold."""
+        self._view("recording_aliases", views.view_text("recording_aliases").sql)
+        ties = self._rows("SELECT alias_id, recording_id FROM main.recording_aliases ORDER BY ALL")
+        self._store("aliased", _canonical(ties))
+        for name in ("items", "labels", "scorings"):
+            self._view(name, views.view_text(name).sql)
+        self._view("recording_items", views.view_text("recording_items").sql, schema="internal")
+        self._database.execute(f"CREATE OR REPLACE TABLE internal.hidden_scorings AS {views.view_text('hidden_scorings').sql}")
+
+    def _views_of_names(self, columns: dict[str, dict[str, str]]) -> dict[str, Relation]:
+        known = self._rows('SELECT model, "column", kind FROM internal.names ORDER BY place, nth')
+        scores = {table: [column for model, column, _ in known if model == table] for table in SCORE_TABLES}
+        other = [table for table in SCORE_TABLES if "other" in columns[table]]
+        expressions = dict.fromkeys(column for _, column, kind in known if kind == "expression")
+        self._view("names", views.view_text("names").sql)
+        self._view("scores_v0", views.scores_v0(scores, other))
+        self._view("coverage", views.view_text("coverage").sql)
+        macro = views.view_text("top_expressions").fill(expressions=", ".join(map(literal, expressions)))
+        self._make("top_expressions", f"CREATE OR REPLACE MACRO main.top_expressions(table_name, k := 10) AS TABLE {macro}")
+        found = {name: Relation(name, "view", views.view_text(name).about) for name in ("names", "scores_v0", "coverage")}
+        return found | {"top_expressions": Relation("top_expressions", "macro", views.view_text("top_expressions").about)}
+
+    # -------------------------------------------------------------------------------------------------------------- parts
+    def _columns_of(self, name: str, state: LakeSnapshot) -> dict[str, str]:
+        """Return column -> DuckDB type: those declared, then whatever else the lake has."""
+        declared = TABLES[name].schema if name in TABLES else pa.schema([])
+        stored = state.tables[name].schema if name in state.tables else pa.schema([])
+        if (declared, stored) not in self._types:
+            more = [field for field in stored if declared.get_field_index(field.name) < 0]
+            self._types[declared, stored] = column_types(self._database, pa.schema([*declared, *more]))
+        return self._types[declared, stored]
+
+    def _scan(self, name: str, state: LakeSnapshot) -> str:
+        files, mixed = state.visible_files(name) if name in state.tables else ([], False)
+        return scan(self._columns[name], self._file_columns.of(files), _NOT_HIDDEN_LOAD if mixed else None)
+
+    def _view(self, name: str, sql: str, schema: str = "main") -> None:
+        self._make(f"{schema}.{name}", f"CREATE OR REPLACE VIEW {schema}.{identifier(name)} AS {sql}")
+
+    def _make(self, key: str, statement: str) -> None:
+        if self._made.get(key) != statement:
+            self._database.execute(statement)
+            self._made[key] = statement
+
+    def _store(self, name: str, table: pa.Table) -> None:
+        self._database.register("incoming", table)
+        self._database.execute(f"CREATE OR REPLACE TABLE internal.{name} AS FROM incoming")
+        self._database.unregister("incoming")
+
+    def _rows(self, sql: str) -> list[tuple[str, ...]]:
+        return self._database.execute(sql).fetchall()
+
+
+def _scores(names: Iterable[str], columns: dict[str, dict[str, str]]) -> list[str]:
+    """Return the tables whose rows are of a scoring: the declared ones, and those of models nobody has heard of."""
+    return [
+        name
+        for name in names
+        if name in SCORE_TABLES or (name not in TABLES and {"recording_id", "scoring_id"} <= set(columns[name]))
+    ]
+
+
+def _loads_differ(before: LakeSnapshot, after: LakeSnapshot) -> bool:
+    return before.hidden != after.hidden or before.complete != after.complete
+
+
+def _canonical(ties: Sequence[tuple[str, ...]]) -> pa.Table:
+    """Return for each id in a tie one id that stands for all it is tied to."""
+    canonical: dict[str, str] = {}
+
+    def find(recording_id: str) -> str:
+        while (towards := canonical.setdefault(recording_id, recording_id)) != recording_id:
+            recording_id = towards
+        return recording_id
+
+    for alias_id, recording_id in ties:
+        canonical[find(alias_id)] = find(recording_id)
+    ids = sorted(canonical)
+    return pa.table({"recording_id": pa.array(ids, pa.string()), "canonical_id": pa.array(map(find, ids), pa.string())})
+
+
+def _names(state: LakeSnapshot, tables: Iterable[str]) -> pa.Table:
+    """Return every name known or met: by model, in the order of the vocabulary, then what the lake has beyond it."""
+    rows: list[dict[str, object]] = []
+    for place, model in enumerate(name for name in tables if name in SCORE_TABLES or name not in TABLES):
+        known = {name.column: (name.name, name.kind, name.colour) for name in vocabulary.names_of(model)}
+        for field in state.tables[model].schema if model in state.tables else ():
+            if field.name not in known and HUME_NAME in (field.metadata or {}):
+                kind = field.metadata.get(HUME_KIND, b"expression").decode()
+                known[field.name] = field.metadata[HUME_NAME].decode(), kind, None
+        for nth, (column, (name, kind, colour)) in enumerate(known.items()):
+            rows.append(dict(zip(_NAMES.names, (model, column, name, kind, colour, place, nth), strict=True)))
+    return pa.Table.from_pylist(rows, schema=_NAMES)

@@ -1,0 +1,246 @@
+"""Every answer of Hume's as it came, under ``raw/<api>/<kind>/``, with beside it what is needed to read it again.
+
+A file is named by the sha256 of what it holds, so the same answer is kept once. It appears whole or not at all, and never
+without its sidecar: tables can be rebuilt from here alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, BinaryIO, Self, cast
+
+import pyarrow as pa
+
+from humeanalytics.errors import UnreadableResponse, UsageError
+from humeanalytics.lake.durable import create_file, disk_full_named, make_folder, sync_file, sync_folder
+from humeanalytics.redaction import StreamRedactor, redact_bytes
+
+_INCOMING = ".incoming"
+_META = ".meta.json"
+_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_RESPONSE_ID = re.compile(r"[0-9a-f]{64}")
+_DEAD_S = 3600.0
+_FORGOTTEN_S = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class RawResponse:
+    """One answer that is kept: ``path`` is under ``raw/``, ``size_bytes`` before compression."""
+
+    response_id: str
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """One answer as it lies there."""
+
+    api: str
+    kind: str
+    response_id: str
+    path: str
+
+
+class RawStore:
+    """The answers of one lake.
+
+    >>> with lake.raw.writer("batch", "predictions") as writer:  # doctest: +SKIP
+    ...     for chunk in download:
+    ...         writer.write(chunk)
+    ...     kept = writer.commit({"origin": "api.hume.ai", "hume_job_id": job_id})
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._cleaned = False
+
+    def writer(self, api: str, kind: str, suffix: str = "json", *, redact: bool = True) -> RawWriter:
+        """Begin to keep one answer.
+
+        Args:
+            api: ``batch``, ``expression`` or ``evi``.
+            kind: What it is, for example ``predictions``.
+            suffix: Of the file name, without a dot.
+            redact: Blank secrets as the bytes stream in, and compress. False for what is packed already (zip archives),
+                which is kept byte for byte.
+        """
+        for word in (api, kind, suffix):
+            if not _WORD.fullmatch(word):
+                raise UsageError(f"{word!r} cannot be part of a file name under raw/: use a-z, 0-9, '_', '-' and '.'.")
+        if not self._cleaned:
+            self._cleaned = True
+            self._remove_leftovers()
+        make_folder(self.folder / _INCOMING)
+        return RawWriter(self.folder, api, kind, suffix, redact)
+
+    def open(self, response: str) -> BinaryIO:
+        """Return what is kept under a response id or a path below ``raw/``, decompressed, as a stream of bytes.
+
+        Raises:
+            UnreadableResponse: There is no such answer.
+        """
+        path = self.file(response)
+        if path.suffix != ".zst":
+            return path.open("rb")
+        # What a BufferedReader needs of a raw stream, an Arrow stream has.
+        return io.BufferedReader(cast(io.RawIOBase, pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")), 1 << 20)
+
+    def file(self, response: str) -> Path:
+        """Return the file of a response id or of a path below ``raw/``."""
+        if not _RESPONSE_ID.fullmatch(response):
+            path = self.folder / response
+            if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
+                return path
+        elif found := self._files_of(response):
+            return found[0]
+        raise UnreadableResponse(f"No answer {response} is kept under {self.folder}.", item=response)
+
+    def metas(self, response_id: str) -> Sequence[dict[str, Any]]:
+        """Return what was noted about an answer each time it came (twice, when two jobs gave the very same bytes)."""
+        sidecars = self.folder.glob(f"*/*/{response_id[:2]}/{response_id}.*{_META}")
+        metas = [json.loads(path.read_bytes()) for path in sidecars]
+        return sorted(metas, key=lambda meta: str(meta.get("received_at") or ""))
+
+    def meta(self, response_id: str) -> dict[str, Any]:
+        """Return what was noted about an answer the first time it came.
+
+        Raises:
+            UnreadableResponse: There is no such answer.
+        """
+        metas = self.metas(response_id)
+        if not metas:
+            raise UnreadableResponse(f"No answer {response_id} is kept under {self.folder}.", item=response_id)
+        return metas[0]
+
+    def list(self, api: str = "*", kind: str = "*") -> Iterator[RawFile]:
+        """Return every answer that is kept, or those of one API or kind, in order of their paths."""
+        for folder in sorted(self.folder.glob(f"{api}/{kind}/[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.iterdir()):
+                response_id = path.name.partition(".")[0]
+                if not path.name.endswith(_META) and _RESPONSE_ID.fullmatch(response_id):
+                    relative = PurePosixPath(path.relative_to(self.folder))
+                    yield RawFile(relative.parts[0], relative.parts[1], response_id, str(relative))
+
+    def _files_of(self, response_id: str) -> tuple[Path, ...]:
+        found = self.folder.glob(f"*/*/{response_id[:2]}/{response_id}.*")
+        return tuple(sorted(path for path in found if not path.name.endswith(_META)))
+
+    def _remove_leftovers(self) -> None:
+        """Remove what writers left that are surely gone: dead here for an hour, or untouched for a week anywhere."""
+        incoming = self.folder / _INCOMING
+        for path in incoming.iterdir() if incoming.is_dir() else ():
+            host, _, rest = path.name.rpartition("@")
+            try:
+                untouched_s = time.time() - path.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            pid = rest.partition(".")[0]
+            dead = host == socket.gethostname() and pid.isdecimal() and not _alive(int(pid))
+            if untouched_s > _FORGOTTEN_S or (dead and untouched_s > _DEAD_S):
+                path.unlink(missing_ok=True)
+
+
+class RawWriter:
+    """One answer on its way to disk: `write` its bytes, then `commit`. Left without a commit, it leaves nothing behind."""
+
+    def __init__(self, folder: Path, api: str, kind: str, suffix: str, redact: bool) -> None:
+        self._raw = folder
+        self._api, self._kind = api, kind
+        self._suffix = f"{suffix}.zst" if redact else suffix
+        self._redactor = StreamRedactor() if redact else None
+        self._sha256 = hashlib.sha256()
+        self._size_bytes = 0
+        self._temporary = folder / _INCOMING / f"{socket.gethostname()}@{os.getpid()}.{uuid.uuid4().hex}"
+        file = pa.OSFile(str(self._temporary), "wb")
+        self._sink = pa.CompressedOutputStream(file, "zstd") if redact else file
+        self._done = False
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            DiskFull: There is no room; nothing is kept.
+        """
+        self._put(self._redactor.feed(data) if self._redactor else data)
+
+    def commit(self, meta: Mapping[str, Any] | None = None) -> RawResponse:
+        """Put the answer on disk for good.
+
+        Args:
+            meta: What it takes to read the answer again without the ledger (origin, uri, hume_job_id, received_at,
+                settings, members, ...), as JSON can hold it. It is on disk before the answer appears.
+
+        Raises:
+            DiskFull: There is no room; nothing is kept.
+        """
+        if self._redactor:
+            self._put(self._redactor.finish())
+        with disk_full_named(self._temporary):
+            self._sink.close()
+            sync_file(self._temporary)
+        response_id = self._sha256.hexdigest()
+        folder = self._raw / self._api / self._kind / response_id[:2]
+        path = folder / f"{response_id}.{self._suffix}"
+        make_folder(folder)
+        self._note(folder, response_id, dict(meta or {}))
+        if path.exists():
+            self._temporary.unlink()
+        else:
+            self._temporary.replace(path)
+            sync_folder(folder)
+        self._done = True
+        return RawResponse(response_id, path.relative_to(self._raw).as_posix(), self._size_bytes)
+
+    def _note(self, folder: Path, response_id: str, meta: dict[str, Any]) -> None:
+        # The same bytes may come from two jobs with other settings: each has a sidecar of its own. When it came is no
+        # difference, or every reading of one saved file would leave another.
+        meta |= {"api": self._api, "kind": self._kind, "response_id": response_id, "size_bytes": self._size_bytes}
+        encoded = redact_bytes(json.dumps(meta, sort_keys=True).encode())
+        same = json.dumps({k: v for k, v in json.loads(encoded).items() if k != "received_at"}, sort_keys=True)
+        name = f"{response_id}.{self._suffix}.{hashlib.sha256(same.encode()).hexdigest()[:12]}{_META}"
+        create_file(folder / name, encoded)
+
+    def abort(self) -> None:
+        """Drop what was written."""
+        if not self._done:
+            self._done = True
+            with suppress(OSError):  # a full disk fails the flush; the file goes anyway
+                self._sink.close()
+            self._temporary.unlink(missing_ok=True)
+
+    def _put(self, data: bytes) -> None:
+        self._sha256.update(data)
+        self._size_bytes += len(data)
+        with disk_full_named(self._temporary):
+            self._sink.write(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.abort()
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":  # os.kill would end the process there; wait for the week to pass
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

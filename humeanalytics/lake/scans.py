@@ -1,0 +1,97 @@
+"""SQL that reads the files of one table of one snapshot, as DuckDB likes it best."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from humeanalytics.lake.delta import DataFile
+
+
+def identifier(name: str) -> str:
+    """Return a name as SQL takes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL takes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class FileColumns:
+    """Which columns each Parquet file has. Files never change, so each is opened once."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._known: dict[str, frozenset[str]] = {}
+
+    def of(self, files: Sequence[DataFile]) -> dict[frozenset[str], list[str]]:
+        """Return the files grouped by the columns they have."""
+        new = [file.path for file in files if file.path not in self._known]
+        if new:
+            self._learn(new)
+        groups: dict[frozenset[str], list[str]] = defaultdict(list)
+        for file in files:
+            groups[self._known[file.path]].append(file.path)
+        return groups
+
+    def _learn(self, paths: list[str]) -> None:
+        sets: dict[str, frozenset[str]] = {}
+        found = self._connection.sql(
+            "SELECT file_name, string_agg(coalesce(num_children, 0) || ' ' || name, chr(10)) "
+            f"FROM parquet_schema({_file_list(paths)}) GROUP BY file_name"
+        ).fetchall()
+        for path, described in found:
+            if described not in sets:
+                sets[described] = frozenset(_top_level(described.split("\n")))
+            self._known[path] = sets[described]
+
+
+def _top_level(described: Iterable[str]) -> Iterable[str]:
+    """Return the columns out of a schema listed depth first, each line a number of children and a name."""
+    open_children: list[int] = []
+    for line in described:
+        children, _, name = line.partition(" ")
+        if len(open_children) == 1:
+            yield name
+        if open_children:
+            open_children[-1] -= 1
+        open_children.append(int(children))
+        while open_children and open_children[-1] == 0:
+            open_children.pop()
+
+
+def column_types(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> dict[str, str]:
+    """Return the DuckDB type of each column of an Arrow schema."""
+    relation = connection.from_arrow(schema.empty_table())
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def scan(types: dict[str, str], groups: dict[frozenset[str], list[str]], where: str | None = None) -> str:
+    """Return a query of all rows of some files, with the same columns whatever each file has.
+
+    Args:
+        types: Column -> DuckDB type, in order.
+        groups: Files by the columns they have.
+        where: A condition on the rows.
+    """
+    if not groups:
+        return f"SELECT {', '.join(_null(name, type_) for name, type_ in types.items())} WHERE false"
+    selects = []
+    for columns, paths in groups.items():
+        chosen = (identifier(name) if name in columns else _null(name, type_) for name, type_ in types.items())
+        condition = f" WHERE {where}" if where else ""
+        selects.append(f"SELECT {', '.join(chosen)} FROM read_parquet({_file_list(paths)}) AS t{condition}")
+    return " UNION ALL ".join(selects)
+
+
+def _null(name: str, type_: str) -> str:
+    return f"CAST(NULL AS {type_}) AS {identifier(name)}"
+
+
+def _file_list(paths: Iterable[str]) -> str:
+    # Brackets cannot stand in the path of a lake; the other two characters of patterns can.
+    return "[" + ", ".join(literal(path.replace("*", "[*]").replace("?", "[?]")) for path in paths) + "]"

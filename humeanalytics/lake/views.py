@@ -1,0 +1,93 @@
+"""The SQL of the catalog's views: files of this package, one a view, each beginning with a comment on what a row is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from string import Template
+
+from humeanalytics.lake.scans import identifier, literal
+
+#: What tells one row of a score table from another, in the columns of ``scores_v0``; "null" where a model has none.
+_PLACES = {
+    "face": ("NULL", "face_id", "time_s", "time_s", "NULL"),
+    "facemesh": ("NULL", "face_id", "NULL", "NULL", "NULL"),
+    "burst": ("speaker_id", "NULL", "begin_s", "end_s", "NULL"),
+}
+_SPOKEN = ("speaker_id", "NULL", "begin_s", "end_s", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class ViewText:
+    """One SQL file: its leading comment, and the statement after it."""
+
+    about: str
+    sql: str
+
+    def fill(self, **values: str) -> str:
+        """Return the statement with its ``$placeholders`` filled."""
+        return Template(self.sql).substitute(values)
+
+
+@cache
+def view_text(name: str) -> ViewText:
+    """Return ``views/<name>.sql``."""
+    text = resources.files("humeanalytics.lake").joinpath(f"views/{name}.sql").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    first = next(i for i, line in enumerate(lines) if not line.startswith("--"))
+    return ViewText(" ".join(line.removeprefix("--").strip() for line in lines[:first]), "\n".join(lines[first:]).strip())
+
+
+def scores_v0(scores: Mapping[str, Sequence[str]], with_other: Iterable[str]) -> str:
+    """Return the long form of every score table.
+
+    Args:
+        scores: Table -> its score columns.
+        with_other: Tables that keep more scores in the map column ``other``.
+    """
+    parts = []
+    for table, columns in scores.items():
+        speaker_id, face_id, begin_s, end_s, text = _PLACES.get(table, _SPOKEN)
+        place = {"speaker_id": speaker_id, "face_id": face_id, "begin_s": begin_s, "end_s": end_s, "text": text}
+        listed = ", ".join(map(literal, columns))
+        parts.append(view_text("scores_v0").fill(table=table, columns=listed, **place))
+        if table in with_other:
+            parts.append(view_text("scores_v0_other").fill(table=table, **place))
+    return "\nUNION ALL\n".join(parts)
+
+
+def wide_labels(keys: Sequence[str]) -> str:
+    """Return one row an item with a column a label: ``label_0``, ``label_1``, ... in the order of the keys."""
+    columns = [f", max(value) FILTER (WHERE key = {literal(key)}) AS label_{i}" for i, key in enumerate(keys)]
+    return f"SELECT item_id{''.join(columns)} FROM main.labels GROUP BY item_id"
+
+
+def label_columns(keys: Sequence[str], taken: Iterable[str]) -> list[str]:
+    """Return the column each label gets beside columns that are taken: its key, or ``label_`` and its key.
+
+    >>> label_columns(["participant", "Text", "text"], ["recording_id", "text"])
+    ['participant', 'label_Text', 'label_label_text']
+    """
+    used = {name.lower() for name in taken}
+    columns = []
+    for key in keys:
+        name = key
+        while not name or name.lower() in used:
+            name = f"label_{name}"
+        used.add(name.lower())
+        columns.append(name)
+    return columns
+
+
+def labelled(table: str, columns: Sequence[str], keys: Sequence[str]) -> str:
+    """Return a table with its labels as columns; a score table also says whose each row is."""
+    whose = {} if table == "items" else {name: name for name in ("item_id", "uri", "name")}
+    whose = {name: f"item_{name}" if name in columns else name for name in whose}
+    named = label_columns(keys, [*columns, *whose.values()])
+    labels = "".join(f", l.label_{i} AS {identifier(name)}" for i, name in enumerate(named))
+    if table == "items":
+        return view_text("items_labelled").fill(labels=labels)
+    items = "".join(f", i.{name} AS {identifier(column)}" for name, column in whose.items())
+    return view_text("scores_labelled").fill(table=table, items=items, labels=labels)
