@@ -177,7 +177,7 @@ def unknown(asked: Asked, reason: str, status: int | None = None) -> OutcomeUnkn
     )
 
 
-def decoded(body: bytes, type_: type[T]) -> T:
+def decoded(asked: Asked, body: bytes, type_: type[T]) -> T:
     """Return a JSON body as ``type_``.
 
     Raises:
@@ -186,4 +186,5 @@ def decoded(body: bytes, type_: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"its body is not what was promised ({error}); it holds {looks_like(body[:512])}") from error
+        reason = f"its body is not what was promised ({error}); it holds {looks_like(body[:512])}"
+        raise ValueError(asked.clean(reason)) from error

@@ -126,7 +126,7 @@ class Exchange:
         status = response.status_code
         if response.is_success:
             try:
-                return answers.decoded(await response.aread(), type_)
+                return answers.decoded(asked, await response.aread(), type_)
             except Exception as error:
                 raise answers.unknown(asked, f"it answered {status}, but {reason_of(error)}", status) from error
         body = await _beginning(response)

@@ -94,7 +94,7 @@ class HumeClient:
             async with self._exchange.get(asked, params) as response:
                 body = b"".join([chunk async for chunk in self._exchange.chunks(asked, response, JSON)])
                 try:
-                    return answers.decoded(body, type_)
+                    return answers.decoded(asked, body, type_)
                 except ValueError as error:
                     raise answers.invalid(asked, response.status_code, response.headers, str(error)) from error
 
