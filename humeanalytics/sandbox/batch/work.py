@@ -1,0 +1,204 @@
+"""The work of one job: every source and file of it, through the models, into the predictions and the artifacts."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import zipfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import msgspec
+
+from humeanalytics.sandbox.batch.answers import PredictionsWriter
+from humeanalytics.sandbox.batch.archives import BrokenArchive, kind_of, opened, read_sidecar, sidecar_of
+from humeanalytics.sandbox.batch.artifacts import ArtifactsWriter, source_folder
+from humeanalytics.sandbox.batch.downloads import DownloadFailed, downloaded, name_of
+from humeanalytics.sandbox.batch.rows import FileRows
+from humeanalytics.sandbox.batch.scoring import FileError, Job, score_file, score_text
+from humeanalytics.sandbox.batch.uploads import FilePart, Upload
+from humeanalytics.sandbox.faults import JobFaults
+from humeanalytics.sandbox.options import SandboxOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the worker has to know of a job; kept with it."""
+
+    models: dict[str, dict[str, Any]]
+    transcription: dict[str, Any] | None
+    urls: list[str]
+    texts: list[str]
+    uploads: list[Upload]
+    callback_url: str | None = None
+    faults: JobFaults = field(default_factory=JobFaults)
+
+
+def encode_plan(plan: Plan) -> str:
+    return msgspec.json.encode(plan).decode()
+
+
+def decode_plan(data: str) -> Plan:
+    return msgspec.json.decode(data, type=Plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    num_predictions: int
+    num_errors: int
+
+
+def run_job(
+    plan: Plan,
+    upload_path: Path,
+    predictions_path: Path,
+    artifacts_path: Path,
+    seed: int,
+    options: SandboxOptions,
+    check: Callable[[], None],
+) -> Counts:
+    """Do the work of a job; both files are on the disk, whole, when this returns."""
+    partial = predictions_path.with_suffix(".json.part"), artifacts_path.with_suffix(".zip.part")
+    with ExitStack() as stack:
+        json_file = stack.enter_context(partial[0].open("wb"))
+        zip_file = stack.enter_context(partial[1].open("wb"))
+        archive = stack.enter_context(zipfile.ZipFile(zip_file, "w", zipfile.ZIP_DEFLATED, compresslevel=1))
+        predictions = stack.enter_context(PredictionsWriter(json_file, plan.faults.new_fields))
+        _Work(plan, seed, options, check, predictions, ArtifactsWriter(archive)).run(upload_path)
+        stack.pop_all().close()
+    for part, path in zip(partial, (predictions_path, artifacts_path), strict=True):
+        _publish(part, path)
+    return Counts(predictions.num_predictions, predictions.num_errors)
+
+
+def _publish(part: Path, path: Path) -> None:
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+class _Work:
+    def __init__(
+        self,
+        plan: Plan,
+        seed: int,
+        options: SandboxOptions,
+        check: Callable[[], None],
+        predictions: PredictionsWriter,
+        artifacts: ArtifactsWriter,
+    ) -> None:
+        self._plan = plan
+        self._seed = seed
+        self._options = options
+        self._check = check
+        self._predictions = predictions
+        self._artifacts = artifacts
+        self._job = Job(
+            seed,
+            plan.models,
+            plan.transcription,
+            options.max_duration_s,
+            options.utf16_positions,
+            plan.faults.new_names,
+        )
+
+    def run(self, upload_path: Path) -> None:
+        for number, url in enumerate(self._plan.urls):
+            self._url(number, url)
+        if self._plan.uploads:
+            with upload_path.open("rb") as disk:
+                self._uploads(disk)
+        if self._plan.texts:
+            self._texts()
+
+    def _url(self, number: int, url: str) -> None:
+        source = {"type": "url", "url": url}
+        try:
+            with downloaded(url, self._options.max_url_bytes, self._check) as content:
+                name = name_of(url)
+                self._source(source, source_folder("url", number, name), name, content, {})
+        except DownloadFailed as error:
+            self._predictions.source_error(source, str(error))
+
+    def _uploads(self, disk: BinaryIO) -> None:
+        texts: dict[str, str] = {}
+        for upload in self._plan.uploads:
+            if upload.filename.endswith(".txt"):
+                text = read_sidecar(_part(disk, upload))
+                if text is not None:
+                    texts[upload.filename] = text
+        for number, upload in enumerate(self._plan.uploads):
+            source = {
+                "type": "file",
+                "filename": upload.filename,
+                "content_type": upload.content_type,
+                "md5sum": upload.md5,
+            }
+            folder = source_folder("file", number, upload.filename)
+            self._source(source, folder, upload.filename, _part(disk, upload), texts)
+
+    def _source(self, source: dict[str, Any], folder: str, name: str, content: BinaryIO, texts: dict[str, str]) -> None:
+        kind = kind_of(content)
+        if kind is None:
+            self._predictions.begin_source(source)
+            self._file(folder, name, content, sidecar_of(name, texts))
+            self._predictions.end_source()
+            return
+        try:
+            with opened(content, kind, self._options.max_archive_members, self._options.max_url_bytes) as members:
+                self._predictions.begin_source(source)
+                beside: dict[str, str] = {}
+                for member in members:
+                    if member.path.endswith(".txt"):
+                        try:
+                            with member.content() as unpacked:
+                                beside[member.path] = read_sidecar(unpacked) or ""
+                        except BrokenArchive:
+                            continue
+                for member in members:
+                    try:
+                        with member.content() as unpacked:
+                            self._file(folder, member.path, unpacked, sidecar_of(member.path, beside))
+                    except BrokenArchive as error:
+                        self._predictions.error(member.path, str(error))
+                self._predictions.end_source()
+        except BrokenArchive as error:
+            self._predictions.source_error(source, str(error))
+
+    def _texts(self) -> None:
+        self._predictions.begin_source({"type": "text"})
+        # Hume answers texts in an order of its own.
+        order = list(range(len(self._plan.texts)))
+        random.Random(f"{self._seed}/{len(order)}").shuffle(order)
+        for index in order:
+            self._check()
+            file = str(index + self._options.text_index_base)
+            error = self._plan.faults.error_of(file)
+            if error is not None:
+                self._predictions.error(file, error)
+            else:
+                self._keep(source_folder("text", 0, "text"), score_text(self._job, file, self._plan.texts[index]))
+        self._predictions.end_source()
+
+    def _file(self, folder: str, name: str, content: BinaryIO, sidecar: str | None) -> None:
+        self._check()
+        error = self._plan.faults.error_of(name)
+        if error is not None:
+            self._predictions.error(name, error)
+            return
+        try:
+            self._keep(folder, score_file(self._job, name, content, sidecar, self._check))
+        except FileError as failed:
+            self._predictions.error(name, str(failed))
+
+    def _keep(self, folder: str, scored: FileRows) -> None:
+        self._predictions.file(scored)
+        self._artifacts.file(folder, scored)
+
+
+def _part(disk: BinaryIO, upload: Upload) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(FilePart(disk, upload.offset_bytes, upload.size_bytes), 1 << 16))
