@@ -5,6 +5,7 @@ A form with files is read from disk chunk by chunk while it is sent; no file is 
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -51,7 +52,7 @@ class Upload:
 
 def json_body(value: Any) -> Body:
     """Return ``value`` as a JSON body."""
-    data = msgspec.json.encode(value)
+    data = _json(value)
 
     async def chunks() -> AsyncGenerator[bytes, None]:
         yield data
@@ -67,7 +68,7 @@ def form_body(request: Mapping[str, Any], uploads: Sequence[Upload]) -> Body:
             The body then lacks its end, so no server can have taken the request.
     """
     boundary = f"humeanalytics-{secrets.token_hex(16)}"
-    opening = b'--%s\r\nContent-Disposition: form-data; name="json"\r\n\r\n%s' % (boundary.encode(), msgspec.json.encode(request))
+    opening = b'--%s\r\nContent-Disposition: form-data; name="json"\r\n\r\n%s' % (boundary.encode(), _json(request))
     headers = [_part_header(boundary, upload) for upload in uploads]
     closing = f"\r\n--{boundary}--\r\n".encode()
     size_bytes = len(opening) + sum(map(len, headers)) + sum(upload.size_bytes for upload in uploads) + len(closing)
@@ -81,6 +82,13 @@ def form_body(request: Mapping[str, Any], uploads: Sequence[Upload]) -> Body:
         yield closing
 
     return Body(f"multipart/form-data; boundary={boundary}", size_bytes, chunks)
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:  # half a character, as broken text files have them; JSON can escape it
+        return json.dumps(value).encode()
 
 
 def _part_header(boundary: str, upload: Upload) -> bytes:

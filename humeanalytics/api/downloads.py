@@ -47,7 +47,15 @@ JSON_ARRAY = Form(
     lambda head: head.lstrip()[:1] == b"[",
     lambda tail: tail.rstrip()[-1:] == b"]",
 )
-ZIP = Form("a ZIP archive", lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06")), lambda tail: b"PK\x05\x06" in tail)
+
+
+def _ends_as_zip(tail: bytes) -> bool:
+    """Whether the record that ends an archive is there, with all of the comment it announces."""
+    at = tail.rfind(b"PK\x05\x06")
+    return at >= 0 and len(tail) - at - 22 >= int.from_bytes(tail[at + 20 : at + 22], "little")
+
+
+ZIP = Form("a ZIP archive", lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06")), _ends_as_zip)
 
 
 @dataclass(slots=True)

@@ -88,11 +88,8 @@ class Exchange:
             async for chunk in response.aiter_bytes():
                 ends.feed(chunk)
                 yield chunk
-        except _BROKEN as error:
+        except _BROKEN as error:  # also where the length that was promised, or the last chunk, is missing
             raise TryAgain(partial(invalid, f"its body ended early ({reason_of(error)})")) from error
-        promised, came = response.headers.get("content-length", ""), response.num_bytes_downloaded
-        if promised.isdecimal() and int(promised) != came:
-            raise TryAgain(partial(invalid, f"its body ended early ({came:,} of {int(promised):,} bytes came)"))
         if form is not None and ends.head and not form.begins(ends.head):
             raise invalid(f"instead of {form.name} came {answers.looks_like(ends.head)}")
         if form is not None and not form.ends(ends.tail):  # where no length is stated, a body can be cut unseen

@@ -56,6 +56,11 @@ def test_json_body() -> None:
     assert (json.loads(data), len(data)) == ({"urls": ["https://x.example/ü.wav"], "text": ["No.\n"]}, body.size_bytes)
 
 
+def test_half_a_character_is_sent_escaped() -> None:
+    request = {"text": ["broken \ud83d"], "models": None}
+    assert json.loads(asyncio.run(read(json_body(request)))) == request
+
+
 def test_form_holds_the_request_first_then_each_file() -> None:
     uploads = [upload_of("a.wav", b"RIFF\r\n--x--\r\n", "audio/wav"), upload_of("b", b""), upload_of("a.wav", b"\x00" * 700_000)]
     fields, files = parsed(form_body({"models": {"prosody": {}}}, uploads))
