@@ -50,6 +50,8 @@ _POLLS_AT_ONCE = 8
 _REFUSALS_THAT_CONVINCE = 3
 #: So many jobs in a row whose state cannot be had, each after all its retries: then the service is down.
 _FAILURES_THAT_CONVINCE = 3
+#: How often the loader looks whether anything is still under way that is worth waiting for.
+_LOOK_AROUND_S = 0.1
 
 
 class BatchFlow:
@@ -88,12 +90,16 @@ class BatchFlow:
         self._random = random.Random()
 
     # ------------------------------------------------------------------------------------------------ the whole
-    async def recover(self) -> None:
-        """Bring what earlier runs left to where this one can go on: half loads, and submissions cut short."""
+    async def recover(self) -> Counter[str]:
+        """Bring what earlier runs left to where this one can go on: half loads, and submissions cut short.
+
+        Returns:
+            What `reconcile` found.
+        """
         await in_thread(self.loader.recover)
         for job in self._ledger.jobs(states.INTENT, api=FLOW, origin=self._api.origin):
             self._ledger.move(job.job_id, states.UNKNOWN, self._run_id, why="the run that sent it ended before the answer")
-        await self.reconcile(resubmit=False)
+        return await self.reconcile(resubmit=False)
 
     async def run(self, groups: AsyncIterator[Sequence[Recording]]) -> None:
         """Send every group, wait for all jobs of this lake that are open, and load their answers.
@@ -151,6 +157,8 @@ class BatchFlow:
 
     def _report(self) -> None:
         done = sum(self.loader.outcomes.values())
+        if not self.counts["to_score"] and not self._at_work:
+            return
         self._progress.stage("score", done, self.counts["to_score"] if self._planned_all else None, self._detail())
 
     def _detail(self) -> str:
@@ -333,8 +341,8 @@ class BatchFlow:
         job = self._ledger.job(open_jobs[0]) if open_jobs else None
         first = f" The first is {job.hume_job_id or job.job_id}, {job.state}." if job else ""
         return (
-            f"{len(open_jobs)} jobs had not ended after {self._settings.wait_s:g} s.{first} They go on at Hume, and nothing is lost: "
-            f"humeanalytics score --api batch --lake {self._lake.uri} collects them, whatever else it is given."
+            f"{len(open_jobs)} jobs had not ended after {self._settings.wait_s:g} s.{first} They go on at Hume, and nothing "
+            f"is lost: humeanalytics score --api batch --lake {self._lake.uri} collects them, whatever else it is given."
         )
 
     # ------------------------------------------------------------------------------------------------ collect
@@ -371,23 +379,20 @@ class BatchFlow:
     async def _load(self) -> None:
         """Commit what has arrived when it is enough, or old enough, or when nothing else is under way."""
         loop = asyncio.get_running_loop()
-        waiting: list[str] = []
         while True:
-            waiting.append(await self._to_load.get())
+            waiting = [await self._to_load.get()]
             deadline = loop.time() + self._settings.load_s
             count = len(self._ledger.works(waiting[0]))
-            while count < self._settings.load_files and loop.time() < deadline:
-                quiet_s = min(0.25, deadline - loop.time()) if len(self._at_work) <= len(waiting) else deadline - loop.time()
+            while count < self._settings.load_files and loop.time() < deadline and not self._at_work <= set(waiting):
                 try:
-                    job_id = await asyncio.wait_for(self._to_load.get(), max(quiet_s, 0.0))
+                    job_id = await asyncio.wait_for(self._to_load.get(), _LOOK_AROUND_S)
                 except TimeoutError:
-                    break
+                    continue
                 waiting.append(job_id)
                 count += len(self._ledger.works(job_id))
             await in_thread(self.loader.load, [self._ledger.job(job_id) for job_id in waiting])
             for job_id in waiting:
                 self._end(job_id)
-            waiting.clear()
 
     async def _load_all(self) -> None:
         """Load whatever has been received, and the errors of what ended badly."""

@@ -154,7 +154,8 @@ class Ledger:
                         "INSERT INTO files (uri, size_bytes, mtime_ns, inode, recording_id, md5, media_type, duration_s, "
                         "recorded_at, recorded_at_source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                         "ON CONFLICT (uri) DO UPDATE SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, "
-                        "inode = excluded.inode, labels_hash = CASE WHEN recording_id = excluded.recording_id THEN labels_hash END, "
+                        "inode = excluded.inode, "
+                        "labels_hash = CASE WHEN recording_id = excluded.recording_id THEN labels_hash END, "
                         "recording_id = excluded.recording_id, md5 = excluded.md5, media_type = excluded.media_type, "
                         "duration_s = excluded.duration_s, recorded_at = excluded.recorded_at, "
                         "recorded_at_source = excluded.recorded_at_source, problem_kind = NULL, problem = NULL",
@@ -254,7 +255,7 @@ class Ledger:
         """Take back a plan that was never sent; its recordings can be planned again."""
         with self._transaction():
             self._db.execute(
-                "DELETE FROM work WHERE job_id = ? AND EXISTS (SELECT 1 FROM jobs AS j WHERE j.job_id = work.job_id AND j.state = ?)",
+                "DELETE FROM work WHERE job_id = ? AND job_id IN (SELECT job_id FROM jobs WHERE state = ?)",
                 (job_id, states.PLANNED),
             )
             self._db.execute("DELETE FROM jobs WHERE job_id = ? AND state = ?", (job_id, states.PLANNED))
@@ -326,6 +327,16 @@ class Ledger:
         )
         return [LedgerJob(*row) for row in rows]
 
+    def jobs_of(self, recording_ids: Iterable[str], job_id: str) -> list[LedgerJob]:
+        """Return the jobs that hold any of some recordings, and the one of an id, ours or Hume's."""
+        ids = list(recording_ids)
+        rows = self._db.execute(
+            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE job_id = ? OR hume_job_id = ? OR job_id IN "  # noqa: S608
+            f"(SELECT job_id FROM work WHERE recording_id IN ({','.join('?' * len(ids))})) ORDER BY planned_at",
+            (job_id, job_id, *ids),
+        )
+        return [LedgerJob(*row) for row in rows]
+
     def jobs_with_unwritten_errors(self, api: str) -> list[LedgerJob]:
         """Jobs that ended badly and whose errors are in no load yet."""
         return [job for job in self.jobs(*states.ENDED_BADLY, api=api) if job.load_id is None]
@@ -333,7 +344,7 @@ class Ledger:
     def works(self, job_id: str) -> list[Work]:
         """Return what a job holds, by position."""
         rows = self._db.execute(f"SELECT {_WORK_COLUMNS} FROM work WHERE job_id = ? ORDER BY position", (job_id,))
-        return [Work(*facts, json.loads(parts) if parts else {}, outcome) for *facts, parts, outcome in rows]
+        return [Work(*row[:9], json.loads(row[9]) if row[9] else {}, row[10]) for row in rows]
 
     def claims_of(self, job_id: str) -> bool:
         return bool(self._one("SELECT max(claims) FROM work WHERE job_id = ?", job_id))
@@ -344,6 +355,11 @@ class Ledger:
             "SELECT hume_job_id FROM jobs WHERE api = ? AND origin = ? AND hume_job_id IS NOT NULL", (api, origin)
         )
         return {row[0] for row in rows}
+
+    def last_origin(self, api: str) -> str | None:
+        """Where the newest job of an API was sent."""
+        found = self._one("SELECT origin FROM jobs WHERE api = ? ORDER BY planned_at DESC LIMIT 1", api)
+        return None if found is None else str(found)
 
     def has_submissions(self) -> bool:
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM jobs WHERE state <> 'planned')"))

@@ -61,7 +61,10 @@ def known_scorings(lake: Lake, fingerprints: Sequence[str]) -> dict[tuple[str, s
     if not fingerprints:
         return known
     wanted = pa.table({"fingerprint": sorted(set(fingerprints))})
-    query = "SELECT recording_id, model, fingerprint, scoring_id, origin, settings_id FROM scorings_all SEMI JOIN wanted USING (fingerprint)"
+    query = (
+        "SELECT recording_id, model, fingerprint, scoring_id, origin, settings_id "
+        "FROM scorings SEMI JOIN wanted USING (fingerprint)"
+    )
     for row in lake.sql(query, wanted=wanted).rows():
         place = known.setdefault((row["recording_id"], row["model"], row["fingerprint"]), [])
         place.append((row["scoring_id"], row["origin"], row["settings_id"]))

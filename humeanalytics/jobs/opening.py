@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,9 +53,10 @@ def open_lake(
         >>> lake.sql("SELECT count(*) AS n FROM prosody").rows()
         [{'n': 0}]
     """
-    lake = lakes.open_lake(os.fspath(uri), create=create, version=version, storage_options=storage_options)
-    lake.provide("jobs", partial(_jobs, lake))
-    return lake
+    opened: list[Lake] = []
+    jobs = {"jobs": lambda: _jobs(opened[0])}  # asked for only once the lake is open
+    opened.append(lakes.open_lake(os.fspath(uri), create=create, version=version, storage_options=storage_options, providers=jobs))
+    return opened[0]
 
 
 def _jobs(lake: Lake) -> pa.Table:

@@ -92,6 +92,30 @@ def score(
         >>> with ha.Sandbox() as hume:  # doctest: +SKIP
         ...     ha.score("recordings/", "lake", api="batch", models=["prosody"], settings=hume.settings)
     """
+    sources = sources_of(inputs, texts, text_column, api)
+    with show_progress(progress) as shown:
+        return run_sync(
+            _score(
+                sources,
+                lake,
+                scoring_of(scoring, models, options, transcription),
+                Labelling(None if manifest is None else read_manifest(Path(manifest), on=on), labels or {}),
+                settings or load_settings(),
+                {"force": force, "retry_failed": retry_failed, "rehash": rehash},
+                lock_wait_s,
+                shown,
+            )
+        )
+
+
+def sources_of(
+    inputs: PathLike | Iterable[PathLike], texts: PathLike | None, text_column: str | None, api: str | None
+) -> list[Source]:
+    """Return everything that a call names.
+
+    Raises:
+        UsageError: It names nothing, or no API.
+    """
     if api is None:
         raise UsageError("Say which API shall score: api='batch' (--api batch). Expression Measurement v1 is not built in yet.")
     if api != FLOW:
@@ -102,27 +126,16 @@ def score(
         sources += text_sources(Path(texts), text_column)
     if not sources:
         raise UsageError(f"Nothing to score in {', '.join(str(each) for each in given) or 'no input at all'}.")
-    with show_progress(progress) as shown:
-        return run_sync(
-            _score(
-                sources,
-                lake,
-                _scoring(scoring, models, options, transcription),
-                Labelling(None if manifest is None else read_manifest(Path(manifest), on=on), labels or {}),
-                settings or load_settings(),
-                {"force": force, "retry_failed": retry_failed, "rehash": rehash},
-                lock_wait_s,
-                shown,
-            )
-        )
+    return sources
 
 
-def _scoring(
+def scoring_of(
     scoring: BatchScoring | PathLike | None,
     models: Sequence[str] | Mapping[str, Mapping[str, Any] | None] | None,
     options: Mapping[str, Any] | None,
     transcription: Mapping[str, Any] | bool,
 ) -> BatchScoring:
+    """Return the settings of a scoring, however they were given."""
     if scoring is None:
         return batch_scoring(models, options=options, transcription=transcription)
     if models is not None or options or transcription is not True:

@@ -97,6 +97,30 @@ def _source(path: str, facts: os.stat_result) -> Source:
     return Source(path, "file", facts.st_size, facts.st_mtime_ns, facts.st_ino & _INODE_MASK)
 
 
+def saved_files(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+    """Yield the saved answers that some inputs name, each once: files as they are, of folders the JSON files.
+
+    Raises:
+        UsageError: An input names nothing.
+    """
+    seen: set[str] = set()
+    for given in inputs:
+        path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
+        if os.path.isdir(path):  # noqa: PTH112
+            found = sorted(str(each) for each in Path(path).rglob("*") if _is_saved_answer(each))
+        elif os.path.lexists(path):
+            found = [path]
+        else:
+            found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
+            if not found:
+                raise UsageError(f"There is no file or folder {os.fspath(given)!r}.")
+        yield from (each for each in found if each not in seen and not seen.add(each))  # type: ignore[func-returns-value]
+
+
+def _is_saved_answer(path: Path) -> bool:
+    return path.suffix.lower() == ".json" and not path.name.startswith(".") and path.is_file()
+
+
 def text_sources(table: Path, column: str | None) -> list[Source]:
     """Return one source for each text of a CSV, TSV or Parquet table; rows without text give none.
 

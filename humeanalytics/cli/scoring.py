@@ -1,0 +1,150 @@
+"""``score`` and ``ingest``: what brings rows into a lake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from humeanalytics.cli.app import app
+from humeanalytics.cli.options import (
+    JsonOption,
+    LakeOption,
+    SandboxOption,
+    SeedOption,
+    WaitOption,
+    lake_uri,
+    print_json,
+    seconds,
+    service,
+)
+from humeanalytics.errors import UsageError
+
+if TYPE_CHECKING:
+    from humeanalytics.jobs.summary import RunSummary
+
+ManifestOption = Annotated[Path | None, typer.Option(help="CSV that ties labels to files.", metavar="FILE")]
+OnOption = Annotated[str | None, typer.Option("--on", help="Column of the manifest that names the file.", metavar="COLUMN")]
+LabelOption = Annotated[
+    list[str] | None, typer.Option("--label", help="A label for everything given; repeatable.", metavar="KEY=VALUE")
+]
+
+
+@app.command(epilog="Example: humeanalytics score recordings/ --api batch --sandbox --lake lake --manifest participants.csv")
+def score(
+    inputs: Annotated[list[str] | None, typer.Argument(help="Folders, globs, files, URLs.", metavar="INPUT...")] = None,
+    lake: LakeOption = None,
+    api: Annotated[
+        str | None, typer.Option(help="batch: Expression Measurement v0 (discontinued; spoken by the sandbox).")
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="Comma-separated: face,prosody,burst,language,ner,facemesh.")] = None,
+    identify_speakers: Annotated[bool, typer.Option("--identify-speakers", help="Tell speakers apart.")] = False,
+    identify_faces: Annotated[bool, typer.Option("--identify-faces", help="Tell faces apart.")] = False,
+    facs: Annotated[bool, typer.Option("--facs", help="Score facial action units too.")] = False,
+    descriptions: Annotated[bool, typer.Option("--descriptions", help="Score descriptions of faces too.")] = False,
+    sentiment: Annotated[bool, typer.Option("--sentiment", help="Score the sentiment of language too.")] = False,
+    toxicity: Annotated[bool, typer.Option("--toxicity", help="Score the toxicity of language too.")] = False,
+    granularity: Annotated[str | None, typer.Option(help="word, sentence, utterance or conversational_turn.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language of the transcript, e.g. de; otherwise it is detected.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames of a video scored a second; 0 is all.")] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="TOML file of models and options, instead of the flags.", metavar="FILE")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option("--text", help="CSV, TSV or Parquet with a column of texts.", metavar="FILE")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="That column. Default: text.", metavar="COLUMN")] = None,
+    manifest: ManifestOption = None,
+    on: OnOption = None,
+    label: LabelOption = None,
+    sandbox: SandboxOption = False,
+    seed: SeedOption = 7,
+    force: Annotated[bool, typer.Option("--force", help="Score again what was scored before.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
+    rehash: Annotated[bool, typer.Option("--rehash", help="Read files again, whatever their size and time say.")] = False,
+    concurrency: Annotated[int | None, typer.Option(help="Uploads under way at once.")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Stop waiting for results after this, e.g. 6h.", metavar="TIME")] = None,
+    wait: WaitOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent, and what it would cost.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """Score recordings and put the answers into a lake. What was scored before is not sent again."""
+    from humeanalytics.jobs.dry_run import dry_run_of
+    from humeanalytics.jobs.manifest import parse_label
+    from humeanalytics.jobs.scoring import score as score_recordings
+
+    switches = {
+        **{"identify_speakers": identify_speakers, "identify_faces": identify_faces, "facs": facs, "descriptions": descriptions},
+        **{"sentiment": sentiment, "toxicity": toxicity},
+    }
+    values = {"granularity": granularity, "language": language, "fps_pred": fps}
+    options = {name: True for name, on_ in switches.items() if on_} | {n: v for n, v in values.items() if v is not None}
+    arguments: dict[str, Any] = {
+        "api": api,
+        "models": [model.strip() for model in models.split(",")] if models else None,
+        "options": options,
+        "scoring": settings,
+        "texts": texts,
+        "text_column": text_column,
+        "manifest": manifest,
+        "on": on,
+        "labels": dict(parse_label(each) for each in label or ()),
+        "rehash": rehash,
+    }
+    uri = lake_uri(lake)
+    if dry_run:
+        plan = dry_run_of(inputs or [], uri, **arguments)
+        print_json(plan.to_dict()) if json else typer.echo(str(plan))
+        return 0
+    flags = {"concurrency": concurrency, "wait_s": seconds(timeout) if timeout else None}
+    with service(uri, sandbox=sandbox, seed=seed, **flags) as connection:
+        summary = score_recordings(
+            inputs or [],
+            uri,
+            **arguments,
+            settings=connection,
+            force=force,
+            retry_failed=retry_failed,
+            lock_wait_s=seconds(wait),
+            progress=not quiet,
+        )
+    return report(summary, json)
+
+
+@app.command(epilog="Example: humeanalytics ingest HumeAI_predictions_1f3a.json downloads/ --lake lake")
+def ingest(
+    files: Annotated[list[str], typer.Argument(help="Saved answers of Hume's: files, folders, globs.", metavar="FILE...")],
+    lake: LakeOption = None,
+    manifest: ManifestOption = None,
+    on: OnOption = None,
+    label: LabelOption = None,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="The files were made by the sandbox.")] = False,
+    wait: WaitOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """Read predictions that were saved from Hume into a lake. What is there already gives no new rows."""
+    from humeanalytics.jobs.ingesting import ingest as ingest_files
+    from humeanalytics.jobs.manifest import parse_label
+
+    if not files:
+        raise UsageError("Name at least one file.")
+    summary = ingest_files(
+        files,
+        lake_uri(lake),
+        manifest=manifest,
+        on=on,
+        labels=dict(parse_label(each) for each in label or ()),
+        synthetic=synthetic,
+        lock_wait_s=seconds(wait),
+        progress=not quiet,
+    )
+    return report(summary, json)
+
+
+def report(summary: RunSummary, json: bool) -> int:
+    """Print what a run did and return its exit code."""
+    print_json(summary.to_dict()) if json else typer.echo(str(summary))
+    return summary.exit_code
