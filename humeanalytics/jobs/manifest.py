@@ -122,7 +122,13 @@ def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each record that holds anything with the number of its first line."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
-    for cells in reader:
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise csv.Error(f"line {line}: {error}") from error
         if any(cell.strip() for cell in cells) and not (line == 1 and re.fullmatch(r"sep=.", delimiter.join(cells))):
             yield line, [cell.strip() for cell in cells]
         line = reader.line_num + 1

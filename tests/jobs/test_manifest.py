@@ -94,7 +94,7 @@ def test_recorded_at_and_excluded_reason_are_no_labels() -> None:
         ("file,recorded_at\na.wav,0001-01-01T00:00+14:00\n", "line 2: recorded_at"),
         ("file,excluded\na.wav,yes\n", "Call it excluded_reason"),
         ("file,x\na.wav,1\n./a.wav,2\n", "lines 2 and 3: both are about './a.wav'"),
-        ('file,x\na.wav,"open\n', "not a table as CSV has it"),
+        ('file,x\na.wav,1\nb.wav,"open\nand on\n', "not a table as CSV has it: line 3: unexpected end"),
     ],
 )
 def test_what_is_wrong_and_where(text: str, expected: str) -> None:
