@@ -18,6 +18,8 @@ from humeanalytics.sandbox.options import SandboxOptions
 from humeanalytics.settings import Settings, load_settings
 
 _START_S = 30.0
+#: How long answers under way may go on when the sandbox is closed.
+_GRACE_S = 0.5
 _DEFAULT_KEY = "sandbox"
 
 
@@ -94,6 +96,7 @@ class Sandbox:
         self._running()
         return load_settings(
             api_key=self._api_key or _DEFAULT_KEY,
+            expression_api_key=self._api_key or _DEFAULT_KEY,  # a real key never goes to a sandbox
             base_url=self._url,
             expression_base_url=self._url,
             settle_s=1.0,
@@ -112,7 +115,7 @@ class Sandbox:
         try:
             if self._state is None:
                 self._temporary = tempfile.TemporaryDirectory(prefix="hume-sandbox-", ignore_cleanup_errors=True)
-            folder = self._state or Path(self._temporary.name)  # type: ignore[union-attr]
+            folder = self._state or Path(self._temporary.name)
             self._service = Service(folder, self.seed, self._api_key, self._options)
         except BaseException:
             listener.close()
@@ -128,7 +131,7 @@ class Sandbox:
                 access_log=False,
                 date_header=False,
                 server_header=False,
-                timeout_graceful_shutdown=2,
+                timeout_graceful_shutdown=10,
             )
         )
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="sandbox-server", daemon=True)
@@ -194,6 +197,15 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(_GRACE_S, self._cut_connections)
+        await super().shutdown(sockets)
+
+    def _cut_connections(self) -> None:
+        """End answers that are still under way: a slow drip would go on for hours."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def _listen(host: str, port: int) -> socket.socket:

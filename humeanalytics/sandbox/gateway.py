@@ -103,10 +103,13 @@ class Gateway:
     async def _slow(self, rule: Rule, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         drip_bytes = max(1, round(rule.argument * _DRIP_S))
         pause_s = drip_bytes / rule.argument
+        transport: asyncio.Transport = scope["state"]["transport"]
 
         async def send_slowly(message: Message) -> None:
             body = message.get("body", b"")
             for start in range(0, len(body), drip_bytes):
+                if transport.is_closing():
+                    return
                 await send({"type": "http.response.body", "body": body[start : start + drip_bytes], "more_body": True})
                 await asyncio.sleep(pause_s)
             await send({**message, "body": b""} if body else message)

@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import av
@@ -36,22 +36,11 @@ class UnknownFileType(Exception):
         super().__init__("unable to determine file type")
 
 
-@dataclass(frozen=True, slots=True)
-class Medium:
-    """What a file is: ``file_type`` in Hume's words, its length, its text if it is one, the transcript it carries."""
+class TooLong(Exception):
+    """The recording is longer than the service takes."""
 
-    file_type: str
-    duration_s: float = 0.0
-    text: str | None = None
-    transcript: str | None = None
-
-    @property
-    def has_sound(self) -> bool:
-        return self.file_type in ("audio", "video")
-
-    @property
-    def has_pictures(self) -> bool:
-        return self.file_type in ("video", "video_no_audio", "image")
+    def __init__(self, max_s: float) -> None:
+        super().__init__(f"file duration exceeds the maximum of {max_s:g} seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,91 +61,139 @@ class Frame:
         return replace(self, picture=None)
 
 
-def look_at(file: BinaryIO) -> Medium:
+@dataclass(slots=True)
+class Medium:
+    """A file that was looked at: ``file_type`` in Hume's words, its length, its text if it is one, the transcript it carries."""
+
+    file_type: str
+    duration_s: float = 0.0
+    text: str | None = None
+    transcript: str | None = None
+    _file: BinaryIO | None = field(default=None, repr=False)
+    _unread: InputContainer | None = field(default=None, repr=False)
+
+    @property
+    def has_sound(self) -> bool:
+        return self.file_type in ("audio", "video")
+
+    @property
+    def has_pictures(self) -> bool:
+        return self.file_type in ("video", "video_no_audio", "image")
+
+    def close(self) -> None:
+        if self._unread is not None:
+            self._unread.close()
+            self._unread = None
+
+    @contextmanager
+    def _reading(self) -> Iterator[InputContainer]:
+        """The file from its start: as it was opened to be looked at, or opened again."""
+        assert self._file is not None
+        container, self._unread = self._unread or _open(self._file), None
+        try:
+            yield container
+        finally:
+            container.close()
+
+    def sound(self, max_s: float, check: Callable[[], None]) -> Samples:
+        """Return the sound, mono at 16 kHz; ``check`` is called now and then and may raise to stop.
+
+        Raises:
+            TooLong: There is more than ``max_s`` of it.
+        """
+        with self._reading() as container, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as pcm:
+            size_bytes = 0
+            for piece in _heard(container, check):
+                size_bytes += pcm.write(piece)
+                if size_bytes > 2 * RATE_HZ * max_s:
+                    raise TooLong(max_s)
+            if size_bytes <= _IN_MEMORY_BYTES:
+                pcm.seek(0)
+                return np.frombuffer(pcm.read(), np.int16)
+            pcm.rollover()
+            pcm.flush()
+            return np.memmap(pcm._file, np.int16, mode="r")
+
+    def frames(self, fps_pred: float, check: Callable[[], None]) -> Iterator[Frame]:
+        """Yield the frames that are scored at ``fps_pred`` frames per second; all of them if that is 0.
+
+        Frame ``k`` is number ``round(k * fps / fps_pred)``, and its time is its number divided by the file's own rate.
+        """
+        with self._reading() as container:
+            stream = _pictures(container)
+            assert stream is not None
+            stream.thread_type = "AUTO"
+            rate = stream.average_rate or stream.guessed_rate
+            fps = float(rate) if rate else 25.0
+            step = fps / fps_pred if fps_pred > 0 else 1.0
+            wanted = sampled = 0
+            for number, picture in enumerate(_seen(container, stream, check)):
+                if number == wanted:
+                    yield Frame(number, number / fps, picture.width, picture.height, _thumbnail(picture), picture)
+                    while wanted <= number:
+                        sampled += 1
+                        wanted = round(sampled * step)
+
+
+@contextmanager
+def looked_at(file: BinaryIO) -> Iterator[Medium]:
     """Find out what a file is.
 
     Raises:
         UnknownFileType: It is nothing that can be scored.
     """
     text = _read_text(file)
-    if text is not None:
-        return Medium("text", text=text)
-    with _opened(file) as container:
-        pictures = _pictures(container)
-        sound = bool(container.streams.audio)
-        duration_s = (container.duration or 0) / 1_000_000
-        if pictures is None and not sound:
-            raise UnknownFileType
-        if pictures is None:
-            file_type = "audio"
-        elif not sound and _is_still(container, pictures):
-            file_type, duration_s = "image", 0.0
-        else:
-            file_type = "video" if sound else "video_no_audio"
-        return Medium(file_type, duration_s, transcript=_own_transcript(container))
+    medium = Medium("text", text=text) if text is not None else _look(file)
+    try:
+        yield medium
+    finally:
+        medium.close()
 
 
-def hear(file: BinaryIO, max_s: float, check: Callable[[], None]) -> Samples:
-    """Return the sound of a file, mono at 16 kHz; ``check`` is called now and then and may raise to stop.
-
-    Raises:
-        TooLong: There is more than ``max_s`` of it.
-    """
-    with _opened(file) as container, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as pcm:
-        stream = container.streams.audio[0]
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
-        size_bytes = 0
-        for packet in container.demux(stream):
-            check()
-            try:
-                decoded = packet.decode()
-            except av.error.FFmpegError:  # a damaged packet is a gap, as in any player
-                continue
-            for frame in decoded:
-                for piece in resampler.resample(frame):
-                    size_bytes += pcm.write(piece.to_ndarray().tobytes())
-            if size_bytes > 2 * RATE_HZ * max_s:
-                raise TooLong(max_s)
-        for piece in resampler.resample(None):
-            size_bytes += pcm.write(piece.to_ndarray().tobytes())
-        if size_bytes <= _IN_MEMORY_BYTES:
-            pcm.seek(0)
-            return np.frombuffer(pcm.read(), np.int16)
-        pcm.rollover()
-        pcm.flush()
-        return np.memmap(pcm._file, np.int16, mode="r")
+def _look(file: BinaryIO) -> Medium:
+    container = _open(file)
+    pictures, sound = _pictures(container), bool(container.streams.audio)
+    duration_s = (container.duration or 0) / 1_000_000
+    if pictures is None:
+        file_type = "audio"
+    elif not sound and _is_still(container, pictures):
+        file_type, duration_s = "image", 0.0
+    else:
+        file_type = "video" if sound else "video_no_audio"
+    if pictures is None and not sound:
+        container.close()
+        raise UnknownFileType
+    return Medium(file_type, duration_s, None, _own_transcript(container), file, container)
 
 
-class TooLong(Exception):
-    """The recording is longer than the service takes."""
-
-    def __init__(self, max_s: float) -> None:
-        super().__init__(f"file duration exceeds the maximum of {max_s:g} seconds")
-
-
-def watch(file: BinaryIO, fps_pred: float, check: Callable[[], None]) -> Iterator[Frame]:
-    """Yield the frames that are scored at ``fps_pred`` frames per second; all of them if that is 0.
-
-    Frame ``k`` is number ``round(k * fps / fps_pred)``, and its time is its number divided by the file's own rate.
-    """
-    with _opened(file) as container:
-        stream = _pictures(container)
-        if stream is None:
-            return
-        stream.thread_type = "AUTO"
-        rate = stream.average_rate or stream.guessed_rate
-        fps = float(rate) if rate else 25.0
-        step = fps / fps_pred if fps_pred > 0 else 1.0
-        wanted = sampled = 0
-        for number, picture in enumerate(_decoded(container, stream, check)):
-            if number == wanted:
-                yield Frame(number, number / fps, picture.width, picture.height, _thumbnail(picture), picture)
-                while wanted <= number:
-                    sampled += 1
-                    wanted = round(sampled * step)
+def _open(file: BinaryIO) -> InputContainer:
+    file.seek(0)
+    try:
+        return av.open(file, mode="r", metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError):
+        raise UnknownFileType from None
 
 
-def _decoded(container: InputContainer, stream: VideoStream, check: Callable[[], None]) -> Iterator[av.VideoFrame]:
+def _heard(container: InputContainer, check: Callable[[], None]) -> Iterator[bytes]:
+    """The sound in pieces of 16-bit samples; what is in the right form already is taken as it is, bit by bit."""
+    stream = container.streams.audio[0]
+    codec = stream.codec_context
+    as_it_is = codec.name == "pcm_s16le" and codec.channels == 1 and codec.sample_rate == RATE_HZ
+    resampler = None if as_it_is else av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
+    for packet in container.demux(stream):
+        check()
+        try:
+            decoded = packet.decode()
+        except av.error.FFmpegError:  # a damaged packet is a gap, as in any player
+            continue
+        for frame in decoded:
+            for piece in (frame,) if resampler is None else resampler.resample(frame):
+                yield piece.to_ndarray().tobytes()
+    for piece in () if resampler is None else resampler.resample(None):
+        yield piece.to_ndarray().tobytes()
+
+
+def _seen(container: InputContainer, stream: VideoStream, check: Callable[[], None]) -> Iterator[av.VideoFrame]:
     for packet in container.demux(stream):
         check()
         try:
@@ -168,19 +205,6 @@ def _decoded(container: InputContainer, stream: VideoStream, check: Callable[[],
 def _thumbnail(picture: av.VideoFrame) -> NDArray[np.uint8]:
     small = picture.reformat(width=THUMBNAIL, height=THUMBNAIL, format="gray", interpolation="AREA")
     return np.ascontiguousarray(small.to_ndarray())
-
-
-@contextmanager
-def _opened(file: BinaryIO) -> Iterator[InputContainer]:
-    file.seek(0)
-    try:
-        container = av.open(file, mode="r", metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError):
-        raise UnknownFileType from None
-    try:
-        yield container
-    finally:
-        container.close()
 
 
 def _pictures(container: InputContainer) -> VideoStream | None:

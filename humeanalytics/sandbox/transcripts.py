@@ -42,21 +42,16 @@ def transcribe(
     """
     if not speech:
         return None
-    pieces = [cut(samples, stretch.begin_ms, stretch.end_ms) for stretch in speech]
-    voices = [
-        None if stretch.end_ms - stretch.begin_ms < _VOICE_MS else int(is_low_voice(piece))
-        for stretch, piece in zip(speech, pieces, strict=True)
-    ]
-    certainty = [_certainty(piece) for piece in pieces]
-    if known_text is None:
-        invented = [_invent(seed, piece, stretch) for piece, stretch in zip(pieces, speech, strict=True)]
-        text = " ".join(invented)
-        counts = [len(sentence.split()) for sentence in invented]
-        words = split_words(text)
-    else:
-        text = " ".join(known_text.split())
-        words = split_words(text)
-        counts = _share_out(words, speech)
+    voices, certainty, invented = [], [], []
+    for stretch in speech:
+        piece = cut(samples, stretch.begin_ms, stretch.end_ms)
+        voices.append(None if stretch.end_ms - stretch.begin_ms < _VOICE_MS else int(is_low_voice(piece)))
+        certainty.append(_certainty(piece))
+        if known_text is None:
+            invented.append(_invent(seed, piece, stretch))
+    text = " ".join(invented) if known_text is None else " ".join(known_text.split())
+    words = split_words(text)
+    counts = [len(said.split()) for said in invented] if known_text is None else _share_out(words, speech)
     timed = _time(words, counts, speech, voices, certainty)
     durations = np.array([stretch.duration_s for stretch in speech])
     confidence = float(np.float32((np.array(certainty) * durations).sum() / durations.sum()))
@@ -64,7 +59,7 @@ def transcribe(
 
 
 def _certainty(piece: Samples) -> float:
-    """Loud speech is understood, speech just above the threshold is not: 0.34 at -40 dB, 0.5 near -35 dB, 0.9 near -18 dB."""
+    """Loud speech is understood, speech just above the threshold is not: 0.34 at -40 dB, 0.5 at -37 dB, 0.8 at -18 dB."""
     loudness = float(np.log10(max(rms(piece), 1e-6) / 0.01))
     return 0.34 + 0.64 * max(loudness, 0.0) / (0.45 + max(loudness, 0.0))
 

@@ -11,6 +11,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from humeanalytics.sandbox.batch.rows import FileRows, ModelRows, Row
 
 #: Column -> where it stands in a prediction. ``Id`` comes first everywhere.
@@ -67,28 +69,21 @@ def _platform_order(names: tuple[str, ...]) -> list[str]:
     return order
 
 
-def score_columns(rows: ModelRows) -> list[tuple[str, int, int]]:
-    """Return the columns of scores in the order of the CSV: name, number of the list of scores, place in it."""
-    columns = []
-    for number, (_, kind, names) in enumerate(rows.names()):
-        order = _platform_order(names) if kind == "expression" else list(names)
-        columns += [(name, number, names.index(name)) for name in order]
-    return columns
+def _places(names: tuple[str, ...], kind: str) -> list[int]:
+    """Where, in the order of the JSON, the names stand that the CSV has one after the other."""
+    return [names.index(name) for name in (_platform_order(names) if kind == "expression" else names)]
 
 
 def file_csv(rows: ModelRows) -> Iterator[list[Any]]:
     """Yield the lines of the CSV of one model and file, header first, in the order of time."""
-    scores = score_columns(rows)
+    lists = [(names, np.array(_places(names, kind))) for _, kind, names in rows.names()]
     paths = _COLUMNS[rows.model]
-    yield ["Id", *paths, *(name for name, _, _ in scores)]
+    yield ["Id", *paths, *(names[place] for names, places in lists for place in places)]
     for row in rows.rows:
-        lists = [None if values is None else values.tolist() for values in row.scores]
-        cells = (lists[number] for _, number, _ in scores)
-        yield [
-            row.group,
-            *(_at(row, path) for path in paths.values()),
-            *(None if values is None else values[place] for values, (_, _, place) in zip(cells, scores, strict=True)),
-        ]
+        cells: list[Any] = [row.group, *(_at(row, path) for path in paths.values())]
+        for (_, places), scores in zip(lists, row.scores, strict=True):
+            cells += [None] * len(places) if scores is None else scores[places].tolist()
+        yield cells
 
 
 def _at(row: Row, path: tuple[str, ...]) -> Any:
@@ -103,10 +98,16 @@ class ArtifactsWriter:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
+        self._folders: set[str] = set()
 
     def file(self, source_folder: str, scored: FileRows) -> None:
         """Add what the models found in one file."""
-        inner = _safe_path(scored.file)
+        inner = safe = _safe_path(scored.file)
+        number = 1
+        while f"{source_folder}/{inner}" in self._folders:  # an archive can hold a name twice
+            number += 1
+            inner = f"{safe} ({number})"
+        self._folders.add(f"{source_folder}/{inner}")
         for model in scored.models:
             with (
                 self._archive.open(f"{source_folder}/csv/{inner}/{model.model}.csv", "w", force_zip64=True) as raw,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -41,9 +41,9 @@ def name_of(url: str) -> str:
     """Return what a file from a URL is called: the last part of its path.
 
     >>> name_of("http://127.0.0.1/media/talk%201.wav?Signature=x")
-    'talk 1.wav'
+    'talk%201.wav'
     """
-    return unquote(PurePosixPath(urlsplit(url).path).name) or "file"
+    return PurePosixPath(urlsplit(url).path).name or "file"
 
 
 @contextmanager

@@ -80,7 +80,10 @@ class JobQueue:
                 if self._closing:
                     return
                 _, _, action = heapq.heappop(self._due)
-            action()
+            try:
+                action()
+            except Exception:  # one job must not stop the others
+                _log.exception("The sandbox's queue met an error.")
 
     def _enqueue(self, job_id: str) -> None:
         self._workers.submit(self._run, job_id)
@@ -108,7 +111,8 @@ class JobQueue:
                 except Exception as error:
                     _log.exception("Sandbox job %s failed.", job_id)
                     message = f"internal error: {error}"
-            self._at(started_ms / 1000 + self._options.run_s, lambda: self._end(job_id, plan, counts, message))
+            callback_url = plan.callback_url
+            self._at(started_ms / 1000 + self._options.run_s, lambda: self._end(job_id, callback_url, counts, message))
         except Closing:
             return
 
@@ -117,12 +121,12 @@ class JobQueue:
         paths = store.upload_path(job_id), store.predictions_path(job_id), store.artifacts_path(job_id)
         return run_job(plan, *paths, self._seed, self._options, self._check)
 
-    def _end(self, job_id: str, plan: Plan, counts: Counts | None, message: str | None) -> None:
+    def _end(self, job_id: str, callback_url: str | None, counts: Counts | None, message: str | None) -> None:
         now_ms = self._clock.now_ms()
         if counts is None:
             self._store.fail(job_id, now_ms, message or "")
         else:
             self._store.complete(job_id, now_ms, counts.num_predictions, counts.num_errors)
-        if plan.callback_url is not None:
+        if callback_url is not None:
             predictions = None if counts is None else self._store.predictions_path(job_id)
-            self._callers.submit(deliver, plan.callback_url, job_id, predictions, message, self._check)
+            self._callers.submit(deliver, callback_url, job_id, predictions, message, self._check)

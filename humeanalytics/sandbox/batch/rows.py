@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ NEW_EXPRESSIONS = ("Zest", "Ennui (mild)")
 Scores = NDArray[np.float32]
 
 
+@cache
 def names_of(model: str, kind: str, new_names: bool = False) -> tuple[str, ...]:
     """Return the names of one list of scores, in the order of the JSON."""
     names = tuple(name.name for name in vocabulary.names_of(model, kind))
@@ -38,7 +40,7 @@ class Row:
 
     group: str
     fields: dict[str, Any]
-    scores: tuple[Scores | None, ...]
+    scores: Sequence[Scores | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,9 @@ class JobStore:
             self.close()
             raise ValueError(f"The sandbox in {folder} was made with seed {known}, not {seed}; use that seed or another folder.")
         self.set_fact("seed", str(seed))
-        for path in self._uploads.iterdir():  # of requests that never got their answer
-            if self.get(path.stem) is None:
+        for path in self._uploads.iterdir():  # of requests that were never accepted, and of jobs that have ended
+            job = self.get(path.stem)
+            if job is None or job.is_final:
                 path.unlink()
 
     def close(self) -> None:

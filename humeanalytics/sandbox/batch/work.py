@@ -19,7 +19,8 @@ from humeanalytics.sandbox.batch.archives import BrokenArchive, kind_of, opened,
 from humeanalytics.sandbox.batch.artifacts import ArtifactsWriter, source_folder
 from humeanalytics.sandbox.batch.downloads import DownloadFailed, downloaded, name_of
 from humeanalytics.sandbox.batch.rows import FileRows
-from humeanalytics.sandbox.batch.scoring import FileError, Job, score_file, score_text
+from humeanalytics.sandbox.batch.scoring import FileError, score_file, score_text
+from humeanalytics.sandbox.batch.task import Task
 from humeanalytics.sandbox.batch.uploads import FilePart, Upload
 from humeanalytics.sandbox.faults import JobFaults
 from humeanalytics.sandbox.options import SandboxOptions
@@ -97,7 +98,7 @@ class _Work:
         self._check = check
         self._predictions = predictions
         self._artifacts = artifacts
-        self._job = Job(
+        self._task = Task(
             seed,
             plan.models,
             plan.transcription,
@@ -181,7 +182,7 @@ class _Work:
             if error is not None:
                 self._predictions.error(file, error)
             else:
-                self._keep(source_folder("text", 0, "text"), score_text(self._job, file, self._plan.texts[index]))
+                self._keep(source_folder("text", 0, "text"), score_text(self._task, file, self._plan.texts[index]))
         self._predictions.end_source()
 
     def _file(self, folder: str, name: str, content: BinaryIO, sidecar: str | None) -> None:
@@ -191,7 +192,7 @@ class _Work:
             self._predictions.error(name, error)
             return
         try:
-            self._keep(folder, score_file(self._job, name, content, sidecar, self._check))
+            self._keep(folder, score_file(self._task, name, content, sidecar, self._check))
         except FileError as failed:
             self._predictions.error(name, str(failed))
 
