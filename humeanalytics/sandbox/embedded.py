@@ -113,9 +113,10 @@ class Sandbox:
             return
         listener = _listen(self._host, self._port)
         try:
-            if self._state is None:
+            folder = self._state
+            if folder is None:
                 self._temporary = tempfile.TemporaryDirectory(prefix="hume-sandbox-", ignore_cleanup_errors=True)
-            folder = self._state or Path(self._temporary.name)
+                folder = Path(self._temporary.name)
             self._service = Service(folder, self.seed, self._api_key, self._options)
         except BaseException:
             listener.close()

@@ -58,13 +58,14 @@ class Cast:
         t = frame.time_s
         sway = np.sin(2 * np.pi * t / (4 + 3 * np.abs(person[:10])) + np.pi * person[10:20])
         side = min(frame.width, frame.height)
-        height = side * (0.56 if number == 0 else 0.4 - 0.06 * number) * (1 + 0.04 * sway[0])
-        width = height * (0.76 + 0.02 * sway[1])
-        centre_x = frame.width * ((0.5, 0.24, 0.78)[number] + 0.03 * sway[2] + 0.02 * float(np.tanh(person[20])))
-        centre_y = frame.height * ((0.46, 0.55, 0.52)[number] + 0.02 * sway[3] + 0.02 * float(np.tanh(person[21])))
+        move: list[float] = sway.tolist()
+        height = side * (0.56 if number == 0 else 0.4 - 0.06 * number) * (1 + 0.04 * move[0])
+        width = height * (0.76 + 0.02 * move[1])
+        centre_x = frame.width * ((0.5, 0.24, 0.78)[number] + 0.03 * move[2] + 0.02 * float(np.tanh(person[20])))
+        centre_y = frame.height * ((0.46, 0.55, 0.52)[number] + 0.02 * move[3] + 0.02 * float(np.tanh(person[21])))
         # Sure nearly always; now and then, when two slow waves meet, a face turns away and the detector doubts it.
-        doubt = max(0.0, float(sway[4] * sway[5]) - 0.9) * 2
-        prob = float(np.float32(0.9995 - 0.002 * abs(float(sway[6])) - 0.001 * number - doubt))
+        doubt = max(0.0, move[4] * move[5] - 0.9) * 2
+        prob = float(np.float32(0.9995 - 0.002 * abs(move[6]) - 0.001 * number - doubt))
         features = np.concatenate([0.8 * person[:10] + 0.9 * sway, look])
         features[0] += 0.5 * look[0]
         return Face(number, prob, centre_x - width / 2, centre_y - height / 2, width, height, features)

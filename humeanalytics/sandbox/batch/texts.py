@@ -41,7 +41,7 @@ def _language(task: Task, text: str, split: Sequence[Word], transcript: Transcri
     config = task.models["language"]
     speakers = task.speakers("language")
     found = words.passages(text, split, config["granularity"])
-    meanings = np.array([words.features(passage) for passage in found]).reshape(len(found), -1)
+    meanings = np.array([words.features(passage) for passage in found])
     emotions = task.score("language", "expression", meanings)
     sentiment: Sequence[Scores | None] = [None] * len(found)
     toxicity: Sequence[Scores | None] = [None] * len(found)
