@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 from humeanalytics.errors import InvalidAnswer
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One batch job. What the answer does not tell, or tells as null, is None (or empty).
 
     Attributes:
@@ -44,6 +44,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
 
     def __repr__(self) -> str:  # the echo holds signed URLs
         return f"<Job {self.job_id} {self.status}>"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, str]]:
+        yield "job_id", self.job_id
+        yield "status", self.status
 
     @property
     def ended(self) -> bool:

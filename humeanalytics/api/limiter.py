@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
-#: However often a host complains, it is asked this often: else one bad minute would stop a night's run.
-_SLOWEST_PER_S = 0.2
+#: However often a host complains, this share of the ceiling stays: else one bad minute would stop a night's run.
+_SLOWEST_SHARE = 1 / 50
+#: The rate is halved once in this time at most.
+_WINDOW_S = 1.0
 #: Steady success brings the rate from nothing back to its ceiling in this time.
 _RECOVERY_S = 60.0
 #: A success says something about the second before it, not about the silence before that.
@@ -53,13 +55,13 @@ class HostLimiter:
     def slow_down(self, turn_s: float, ceiling_per_s: float) -> None:
         """Note that the request of that turn was one too many.
 
-        Only a request sent after the last cut says anything about the rate it led to: a burst of complaints halves once.
+        Only a request sent a while after the last cut says anything about the rate that led to: a burst of complaints
+        halves once.
         """
         with self._lock:
-            if turn_s < self._slowed_at_s:
+            if turn_s < self._slowed_at_s + _WINDOW_S:
                 return
-            slowest_per_s = min(_SLOWEST_PER_S, ceiling_per_s)
-            self._learned_per_s = max(self.rate_per_s(ceiling_per_s) / 2, slowest_per_s)
+            self._learned_per_s = max(self.rate_per_s(ceiling_per_s) / 2, ceiling_per_s * _SLOWEST_SHARE)
             self._slowed_at_s = self._grown_at_s = self._clock()
 
     def speed_up(self, ceiling_per_s: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import rich.pretty
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ def test_completed_job() -> None:
 def test_what_is_printed_of_a_job_has_no_signature() -> None:
     assert repr(Job.from_answer(COMPLETED)) == "<Job 3fe1c8a2-0a1b-4c1d-9e4f-2c0f6f3b9d11 COMPLETED>"
     assert "zzz" not in f"{Job.from_answer(COMPLETED)}"
+    assert "zzz" not in rich.pretty.pretty_repr(Job.from_answer(COMPLETED))
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,11 @@ def test_a_burst_of_complaints_halves_once(limiter: HostLimiter, clock: Clock) -
     for turn_s in turns_s:
         limiter.slow_down(turn_s, 20.0)
     assert limiter.rate_per_s(20.0) == 10.0
-    _, turn_s = limiter.reserve(20.0)  # sent at the new rate, and still too much
-    limiter.slow_down(turn_s, 20.0)
+    clock.now_s = 1.5
+    limiter.slow_down(limiter.reserve(20.0)[1], 20.0)
+    assert limiter.rate_per_s(20.0) == 10.0
+    clock.now_s = 2.5  # sent a while after the cut, and still too much
+    limiter.slow_down(limiter.reserve(20.0)[1], 20.0)
     assert limiter.rate_per_s(20.0) == 5.0
 
 
@@ -65,7 +68,7 @@ def test_never_stops_altogether(limiter: HostLimiter, clock: Clock) -> None:
     for _ in range(50):
         clock.now_s += 100.0
         limiter.slow_down(limiter.reserve(20.0)[1], 20.0)
-    assert limiter.rate_per_s(20.0) == pytest.approx(0.2)
+    assert limiter.rate_per_s(20.0) == pytest.approx(0.4)
     assert limiter.rate_per_s(0.1) == 0.1
 
 
