@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -38,9 +39,13 @@ def _main(
     pass
 
 
+#: Modules of commands, in the order in which help lists them. Importing one registers its commands.
+_COMMANDS = ("demo", "scoring", "asking", "pictures", "upkeep", "serving")
+
+
 def _register() -> None:
-    # Importing a module of commands registers them, in the order in which help lists them.
-    from humeanalytics.cli import demo, scoring, asking, pictures, upkeep, serving  # noqa: F401, I001
+    for name in _COMMANDS:
+        import_module(f"humeanalytics.cli.{name}")
 
 
 def run(arguments: list[str] | None = None) -> int:

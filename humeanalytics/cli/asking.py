@@ -15,7 +15,7 @@ from humeanalytics.errors import UsageError
 
 @app.command(epilog='Example: humeanalytics sql "SELECT participant, avg(joy) FROM prosody_labelled GROUP BY ALL" --lake lake')
 def sql(
-    query: Annotated[str, typer.Argument(help="A query in DuckDB's SQL; - reads it from standard input.")],
+    query: Annotated[str, typer.Argument(help="A query in DuckDB's SQL; - reads it from standard input.", metavar="QUERY")],
     lake: LakeOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the answer to a .csv or .parquet file.", metavar="FILE")
@@ -58,7 +58,9 @@ def tables(
         [(i.name, f"{i.rows:,}" if i.rows is not None else i.kind, i.about) for i in infos],
     )
     if not all_:
-        typer.echo("\nEach table has also NAME_all (every row ever loaded) and score tables NAME_labelled (with labels as columns).")
+        typer.echo(
+            "\nEach table has also NAME_all (every row ever loaded) and score tables NAME_labelled (with labels as columns)."
+        )
 
 
 @app.command(epilog="Example: humeanalytics status --lake lake")
@@ -123,7 +125,9 @@ def _counted(counts_json: str) -> str:
 
 @app.command(epilog="Example: humeanalytics why interview-07.wav --lake lake")
 def why(
-    what: Annotated[str, typer.Argument(help="A path, URL, file name, recording id, or job id (ours or Hume's).")],
+    what: Annotated[
+        str, typer.Argument(help="A path, URL, file name, recording id, or job id (ours or Hume's).", metavar="WHAT")
+    ],
     lake: LakeOption = None,
     json: JsonOption = False,
 ) -> None:

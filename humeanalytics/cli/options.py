@@ -25,9 +25,7 @@ LakeOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else.")]
 SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Run against the built-in emulator of Hume; needs no key.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the emulator's scores.")]
-WaitOption = Annotated[
-    str | None, typer.Option("--wait", help="Wait for another run on this lake, e.g. 90s, 30m, 2h.", metavar="TIME")
-]
+WaitOption = Annotated[str | None, typer.Option("--wait", help="Wait for another run on this lake, e.g. 30m.", metavar="TIME")]
 
 
 def lake_uri(given: str | None) -> str:
@@ -59,7 +57,7 @@ def existing_lake(given: str | None) -> Iterator[Lake]:
 
 
 @contextmanager
-def service(uri: str, *, sandbox: bool, seed: int, **flags: Any) -> Iterator[Settings]:
+def service(uri: str, *, sandbox: bool, seed: int, lock_wait_s: float = 0.0, **flags: Any) -> Iterator[Settings]:
     """Yield the settings of the service a verb shall talk to: Hume's, or an embedded sandbox's that lives in the lake."""
     from humeanalytics.settings import load_settings
 
@@ -67,13 +65,9 @@ def service(uri: str, *, sandbox: bool, seed: int, **flags: Any) -> Iterator[Set
     if not sandbox:
         yield settings
         return
-    from humeanalytics.jobs.opening import open_lake
-    from humeanalytics.sandbox.embedded import Sandbox
+    from humeanalytics.jobs.embedding import embedded_sandbox
 
-    with open_lake(uri) as lake:
-        lake.claim(synthetic=True)  # refuses a lake of real results before anything is put into it
-        state = None if lake.path is None else lake.path / "sandbox"
-    with Sandbox(seed=seed, state=state) as hume:
+    with embedded_sandbox(uri, seed, settings, wait_s=lock_wait_s) as hume:
         given = {name: value for name, value in flags.items() if value is not None}
         yield hume.settings.model_copy(update={"state": settings.state, **given})
 

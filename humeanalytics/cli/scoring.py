@@ -26,18 +26,14 @@ if TYPE_CHECKING:
 
 ManifestOption = Annotated[Path | None, typer.Option(help="CSV that ties labels to files.", metavar="FILE")]
 OnOption = Annotated[str | None, typer.Option("--on", help="Column of the manifest that names the file.", metavar="COLUMN")]
-LabelOption = Annotated[
-    list[str] | None, typer.Option("--label", help="A label for everything given; repeatable.", metavar="KEY=VALUE")
-]
+LabelOption = Annotated[list[str] | None, typer.Option("--label", help="A label for all; repeatable.", metavar="KEY=VALUE")]
 
 
 @app.command(epilog="Example: humeanalytics score recordings/ --api batch --sandbox --lake lake --manifest participants.csv")
 def score(
     inputs: Annotated[list[str] | None, typer.Argument(help="Folders, globs, files, URLs.", metavar="INPUT...")] = None,
     lake: LakeOption = None,
-    api: Annotated[
-        str | None, typer.Option(help="batch: Expression Measurement v0 (discontinued; spoken by the sandbox).")
-    ] = None,
+    api: Annotated[str | None, typer.Option(help="batch: Expression Measurement v0, as the sandbox speaks it.")] = None,
     models: Annotated[str | None, typer.Option(help="Comma-separated: face,prosody,burst,language,ner,facemesh.")] = None,
     identify_speakers: Annotated[bool, typer.Option("--identify-speakers", help="Tell speakers apart.")] = False,
     identify_faces: Annotated[bool, typer.Option("--identify-faces", help="Tell faces apart.")] = False,
@@ -48,12 +44,8 @@ def score(
     granularity: Annotated[str | None, typer.Option(help="word, sentence, utterance or conversational_turn.")] = None,
     language: Annotated[str | None, typer.Option(help="Language of the transcript, e.g. de; otherwise it is detected.")] = None,
     fps: Annotated[float | None, typer.Option(help="Frames of a video scored a second; 0 is all.")] = None,
-    settings: Annotated[
-        Path | None, typer.Option(help="TOML file of models and options, instead of the flags.", metavar="FILE")
-    ] = None,
-    texts: Annotated[
-        Path | None, typer.Option("--text", help="CSV, TSV or Parquet with a column of texts.", metavar="FILE")
-    ] = None,
+    settings: Annotated[Path | None, typer.Option(help="TOML file of models and options.", metavar="FILE")] = None,
+    texts: Annotated[Path | None, typer.Option("--text", help="CSV, TSV or Parquet of texts.", metavar="FILE")] = None,
     text_column: Annotated[str | None, typer.Option(help="That column. Default: text.", metavar="COLUMN")] = None,
     manifest: ManifestOption = None,
     on: OnOption = None,
@@ -99,7 +91,7 @@ def score(
         print_json(plan.to_dict()) if json else typer.echo(str(plan))
         return 0
     flags = {"concurrency": concurrency, "wait_s": seconds(timeout) if timeout else None}
-    with service(uri, sandbox=sandbox, seed=seed, **flags) as connection:
+    with service(uri, sandbox=sandbox, seed=seed, lock_wait_s=seconds(wait), **flags) as connection:
         summary = score_recordings(
             inputs or [],
             uri,

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from humeanalytics.cli.app import app
-from humeanalytics.cli.options import JsonOption, LakeOption, SandboxOption, SeedOption, WaitOption, lake_uri, print_json, seconds, service
+from humeanalytics.cli.options import (
+    JsonOption,
+    LakeOption,
+    SandboxOption,
+    SeedOption,
+    WaitOption,
+    lake_uri,
+    print_json,
+    seconds,
+    service,
+)
 from humeanalytics.cli.scoring import report
 
 
@@ -23,7 +33,7 @@ def reconcile(
     from humeanalytics.jobs.reconciling import reconcile as reconcile_lake
 
     uri = lake_uri(lake)
-    with service(uri, sandbox=sandbox, seed=seed) as settings:
+    with service(uri, sandbox=sandbox, seed=seed, lock_wait_s=seconds(wait)) as settings:
         return report(reconcile_lake(uri, settings=settings, lock_wait_s=seconds(wait)), json)
 
 
@@ -49,5 +59,5 @@ def doctor(
         print_json([check.to_dict() for check in checks])
     else:
         for check in checks:
-            typer.echo(f"{check.mark:<5}{check.name:<24}{check.text}")
+            typer.echo(f"{check.mark:<5}{check.name:<26}{check.text}")
     return 2 if any(check.state == "bad" for check in checks) else 0

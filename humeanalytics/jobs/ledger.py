@@ -30,6 +30,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def _work(*columns: Any) -> Work:
+    *facts, parts_json, outcome = columns
+    return Work(*facts, parts=json.loads(parts_json) if parts_json else {}, outcome=outcome)
+
+
 def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
@@ -331,7 +336,7 @@ class Ledger:
         """Return the jobs that hold any of some recordings, and the one of an id, ours or Hume's."""
         ids = list(recording_ids)
         rows = self._db.execute(
-            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE job_id = ? OR hume_job_id = ? OR job_id IN "  # noqa: S608
+            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE job_id = ? OR hume_job_id = ? OR job_id IN "
             f"(SELECT job_id FROM work WHERE recording_id IN ({','.join('?' * len(ids))})) ORDER BY planned_at",
             (job_id, job_id, *ids),
         )
@@ -344,7 +349,7 @@ class Ledger:
     def works(self, job_id: str) -> list[Work]:
         """Return what a job holds, by position."""
         rows = self._db.execute(f"SELECT {_WORK_COLUMNS} FROM work WHERE job_id = ? ORDER BY position", (job_id,))
-        return [Work(*row[:9], json.loads(row[9]) if row[9] else {}, row[10]) for row in rows]
+        return [_work(*row) for row in rows]
 
     def claims_of(self, job_id: str) -> bool:
         return bool(self._one("SELECT max(claims) FROM work WHERE job_id = ?", job_id))

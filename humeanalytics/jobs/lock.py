@@ -35,13 +35,7 @@ def flow_lock(folder: Path, flow: str, *, lake_uri: str, wait_s: float = 0.0) ->
     with (folder / f"{flow}.lock").open("a+b") as file:
         while not _try_lock(file):
             if time.monotonic() >= deadline:
-                holder = _holder(folder, flow)
-                raise LakeLocked(
-                    f"Another run of {flow!r} works on {lake_uri} ({holder}). Run the same command when it has ended, or add "
-                    "--wait 30m. Queries, labels and other flows are not held up.",
-                    uri=lake_uri,
-                    holder=holder,
-                )
+                raise locked(folder, flow, lake_uri)
             time.sleep(_POLL_S)
         note = {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         (folder / f"{flow}.holder.json").write_text(json.dumps(note), encoding="utf-8")
@@ -49,6 +43,17 @@ def flow_lock(folder: Path, flow: str, *, lake_uri: str, wait_s: float = 0.0) ->
             yield
         finally:
             _unlock(file)
+
+
+def locked(folder: Path, flow: str, lake_uri: str) -> LakeLocked:
+    """Return the error that says who holds the lock of a flow, and what to do."""
+    holder = _holder(folder, flow)
+    return LakeLocked(
+        f"Another run of {flow!r} works on {lake_uri} ({holder}). Run the same command when it has ended, or add --wait 30m. "
+        "Queries, labels and other flows are not held up.",
+        uri=lake_uri,
+        holder=holder,
+    )
 
 
 def _holder(folder: Path, flow: str) -> str:

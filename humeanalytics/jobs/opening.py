@@ -55,7 +55,9 @@ def open_lake(
     """
     opened: list[Lake] = []
     jobs = {"jobs": lambda: _jobs(opened[0])}  # asked for only once the lake is open
-    opened.append(lakes.open_lake(os.fspath(uri), create=create, version=version, storage_options=storage_options, providers=jobs))
+    opened.append(
+        lakes.open_lake(os.fspath(uri), create=create, version=version, storage_options=storage_options, providers=jobs)
+    )
     return opened[0]
 
 

@@ -43,7 +43,9 @@ class LakeStanding:
         ]
         if self.last_run:
             run = self.last_run
-            lines.append(("last run", f"{run['verb']} at {run['started_at']:%Y-%m-%d %H:%M:%S} UTC, exit code {run['exit_code']}"))
+            lines.append(
+                ("last run", f"{run['verb']} at {run['started_at']:%Y-%m-%d %H:%M:%S} UTC, exit code {run['exit_code']}")
+            )
         return lines + [("next", each) for each in self.advice]
 
 
@@ -88,11 +90,14 @@ def story_of(lake: Lake, what: str) -> list[dict[str, Any]]:
     if path.is_file():
         with Ledger.open(path) as ledger:
             for job in ledger.jobs_of(recording_ids, what):
-                label = f"job {job.job_id}" + (f" ({job.hume_job_id} at {job.origin})" if job.hume_job_id else f" (for {job.origin})")
+                label = f"job {job.job_id}" + (
+                    f" ({job.hume_job_id} at {job.origin})" if job.hume_job_id else f" (for {job.origin})"
+                )
                 for at, state, why in ledger.history(job.job_id):
                     story.append({"at": at, "what": f"{label}: {state}" + (f", {why}" if why else "")})
     scorings = lake.sql(
-        "SELECT loaded_at, model, rows, dialect, newest FROM scorings WHERE list_contains($ids, recording_id) OR hume_job_id = $what",
+        "SELECT loaded_at, model, rows, dialect, newest FROM scorings "
+        "WHERE list_contains($ids, recording_id) OR hume_job_id = $what",
         {"ids": sorted(recording_ids), "what": what},
     ).rows()
     story += [
