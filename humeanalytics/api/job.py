@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -45,9 +45,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:  # the echo holds signed URLs
         return f"<Job {self.job_id} {self.status}>"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, str]]:
-        yield "job_id", self.job_id
-        yield "status", self.status
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("job_id", self.job_id), ("status", self.status)]
 
     @property
     def ended(self) -> bool:
