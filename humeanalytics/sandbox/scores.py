@@ -33,12 +33,12 @@ def _weights(seed: int, purpose: str, names: tuple[str, ...], features: int) -> 
     weights, bias, low, high = [], [], [], []
     leaning = {way: lexicon.names(way) for way in ("pleasant", "unpleasant", "excited", "quiet")}
     for name in names:
-        weight = 0.45 * numbers_of(f"{seed}/{purpose}/{name}", features)
+        weight = 1.1 * numbers_of(f"{seed}/{purpose}/{name}", features) / np.sqrt(features)
         weight[0] = abs(weight[0]) * 0.4 + 0.55 * ((name in leaning["pleasant"]) - (name in leaning["unpleasant"]))
         weight[1] = abs(weight[1]) * 0.4 + 0.45 * ((name in leaning["excited"]) - (name in leaning["quiet"]))
         weights.append(weight)
         spread = numbers_of(f"range/{purpose}/{name}", 2)
-        bias.append(-0.35 + 0.2 * spread[0])
+        bias.append(-0.65 + 0.2 * spread[0])
         low.append(0.004 + 0.02 * abs(spread[1]))
         high.append(_STRONG.get(name, float(np.clip(0.42 + 0.3 * spread[0], 0.09, 0.95))))
     return np.array(weights).T.copy(), np.array(bias), np.array(low), np.array(high)

@@ -53,6 +53,10 @@ class _Receiver:
         self._options = options
         self._written_bytes = 0
 
+    def refuse(self, problem: str) -> None:
+        """Note why the body cannot be taken; the first reason stays."""
+        self.problem = self.problem or problem
+
     def on_part_begin(self) -> None:
         self._headers: dict[bytes, bytes] = {}
         self._header_name = self._header_value = b""
@@ -77,13 +81,13 @@ class _Receiver:
         self._offset_bytes = self._written_bytes
         self._md5, self._sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
         if self._part == "file" and len(self.form.files) == self._options.max_files:
-            self.problem = f"more than {self._options.max_files} files; pack them into an archive"
+            self.refuse(f"more than {self._options.max_files} files; pack them into an archive")
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         self._size_bytes += end - start
         if self._part == "file":
             if self._size_bytes > self._options.max_file_bytes:
-                self.problem = f"file {self._filename!r} exceeds the maximum of {self._options.max_file_bytes} bytes"
+                self.refuse(f"file {self._filename!r} exceeds the maximum of {self._options.max_file_bytes} bytes")
             if self.problem is None:
                 piece = memoryview(data)[start:end]
                 self._md5.update(piece)
@@ -91,7 +95,7 @@ class _Receiver:
                 self._written_bytes += self._disk.write(piece)
         elif self._part == "json":
             if self._size_bytes > self._options.max_body_bytes:
-                self.problem = f"the json part exceeds the maximum of {self._options.max_body_bytes} bytes"
+                self.refuse(f"the json part exceeds the maximum of {self._options.max_body_bytes} bytes")
             if self.problem is None:
                 self._value += data[start:end]
 
@@ -139,9 +143,9 @@ async def receive_form(content_type: str, body: AsyncIterator[bytes], path: Path
                     parser.write(chunk)
                 except FormParserError as error:
                     broken = True
-                    receiver.problem = receiver.problem or f"broken multipart body: {error}"
-        if not receiver.ended and receiver.problem is None:
-            receiver.problem = "broken multipart body: it ends early"
+                    receiver.refuse(f"broken multipart body: {error}")
+        if not receiver.ended:
+            receiver.refuse("broken multipart body: it ends early")
         if receiver.problem is not None:
             raise InvalidUpload(receiver.problem)
         disk.flush()
