@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from humeanalytics import vocabulary
+from humeanalytics.errors import LakeError
 from humeanalytics.lake import views
 from humeanalytics.lake.scans import FileColumns, column_types, identifier, literal, scan
 from humeanalytics.lake.snapshot import LakeSnapshot, SnapshotReader
@@ -66,6 +67,7 @@ class Catalog:
         self._database.execute("SET GLOBAL TimeZone = 'UTC'; CREATE SCHEMA internal")
         self._file_columns = FileColumns(self._database.cursor())
         self._types: dict[tuple[pa.Schema, ...], dict[str, str]] = {}
+        self._closed = False
         self._state: LakeSnapshot | None = None
         self._made: dict[str, str] = {}
         self._columns: dict[str, dict[str, str]] = {}
@@ -74,6 +76,7 @@ class Catalog:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own that sees the lake as it is now. The caller closes it."""
         with self._lock:
+            self._require_open()
             self.refresh()
             cursor = self._database.cursor()
         cursor.execute("SET python_enable_replacements = false")
@@ -82,18 +85,25 @@ class Catalog:
     def statements(self, sql: str) -> list[duckdb.Statement]:
         """Parse SQL. Needs nothing of the lake."""
         with self._lock:
+            self._require_open()
             return self._database.extract_statements(sql)
 
     def relations(self) -> dict[str, Relation]:
         """Return whatever SQL can name, by name."""
         with self._lock:
+            self._require_open()
             self.refresh()
             return dict(self._relations)
 
     def close(self) -> None:
         """Let go of everything."""
         with self._lock:
+            self._closed = True
             self._database.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise LakeError("This lake was closed. Open it again with open_lake().")
 
     # ----------------------------------------------------------------------------------------------------- following the lake
     def refresh(self) -> None:

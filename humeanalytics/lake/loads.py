@@ -74,6 +74,7 @@ class Loads:
         if not _LOAD_ID.fullmatch(load_id):
             raise UsageError(f"{load_id!r} is no load id: use up to 128 letters, digits, '-' and '_'.")
         if self.is_complete(load_id):
+            self._forget(load_id)
             return
         make_folder(self._folder)
         marker = {
@@ -130,8 +131,7 @@ class Loads:
             "row_counts_json": json.dumps(dict(row_counts), sort_keys=True),
         }
         loads.append(load_id, pa.Table.from_pylist([row], schema=schema_of("loads")))
-        self._marker(load_id).unlink(missing_ok=True)
-        sync_folder(self._folder)
+        self._forget(load_id)
         for name in row_counts:
             self._table(name).compact()
         loads.compact(vacuum=False)  # older versions of this one table are what open_lake(version=N) reads
@@ -156,10 +156,13 @@ class Loads:
 
     def pending(self, flow: str | None = None) -> list[Pending]:
         """Return the loads that were announced and are not complete, of one flow or of all, oldest first."""
-        found = [pending for pending in self._announced() if flow in (None, pending.flow)]
-        return sorted(
-            (pending for pending in found if not self.is_complete(pending.load_id)), key=lambda pending: pending.announced_at
-        )
+        found = []
+        for pending in self._announced():
+            if self.is_complete(pending.load_id):  # its process died just before it took the marker away
+                self._forget(pending.load_id)
+            elif flow in (None, pending.flow):
+                found.append(pending)
+        return sorted(found, key=lambda pending: pending.announced_at)
 
     def pending_ids(self) -> set[str]:
         """Return the ids of loads with a marker: all that are not complete, and maybe some that just became so."""
@@ -174,6 +177,12 @@ class Loads:
         marker = self._marker(load_id)
         if marker.exists():
             os.utime(marker)
+
+    def _forget(self, load_id: str) -> None:
+        """Take away the marker of a complete load."""
+        self._marker(load_id).unlink(missing_ok=True)
+        if self._folder.is_dir():
+            sync_folder(self._folder)
 
     def _marker(self, load_id: str) -> Path:
         return self._folder / f"{load_id}.json"

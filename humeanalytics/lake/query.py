@@ -12,13 +12,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from humeanalytics.errors import QueryError
+from humeanalytics.errors import QueryError, UsageError
 from humeanalytics.lake import display
 from humeanalytics.lake.catalog import Catalog
 from humeanalytics.lake.frames import to_arrow, to_pandas, to_polars
-from humeanalytics.lake.scans import identifier, literal
+from humeanalytics.lake.scans import identifier
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 _BATCH_ROWS = 65_536
@@ -94,20 +93,15 @@ class Query:
 
     def to_csv(self, path: str | Path) -> Path:
         """Write the answer as CSV with a header, UTF-8, times as ISO 8601 with Z; return the path."""
-        with self._asked() as relation, _whole(path) as temporary, self._catalog.cursor() as writer:
-            writer.register("answer", relation.to_arrow_reader(_BATCH_ROWS))
-            writer.execute(
-                f"COPY answer TO {literal(str(temporary))} (FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ')"
-            )
+        with self._asked() as relation, _whole(path) as temporary:
+            times = _replaced(relation, ("TIMESTAMP WITH TIME ZONE",), "strftime({}, '%Y-%m-%dT%H:%M:%S.%fZ')")
+            times.write_csv(str(temporary), header=True)
         return Path(path)
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the answer as Parquet; return the path."""
         with self._asked() as relation, _whole(path) as temporary:
-            reader = relation.to_arrow_reader(_BATCH_ROWS)
-            with pq.ParquetWriter(temporary, reader.schema, compression="zstd") as writer:
-                for batch in reader:
-                    writer.write_batch(batch)
+            relation.write_parquet(str(temporary), compression="zstd")
         return Path(path)
 
     def head(self, rows: int) -> tuple[pa.Table, bool]:
@@ -148,8 +142,12 @@ class Query:
                 cursor.register(name, frame)
             # A transaction that cannot write: what a question could still smuggle in (an INSERT inside WITH) is refused.
             cursor.execute("BEGIN TRANSACTION READ ONLY")
-            yield _integers_as_integers(cursor.sql(self._sql, params=self._parameters or None))
-        except duckdb.Error as error:
+            relation = cursor.sql(self._sql, params=self._parameters or None)
+            # What sum() of integers gives has 128 bits, which frames do not know as integers.
+            yield _replaced(relation, ("HUGEINT", "UHUGEINT"), "CAST({} AS BIGINT)")
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the file an answer was to be written to; DuckDB's own errors come through Arrow without a number
             raise QueryError(f"{error}\n\n{self._tables(frames)}") from error
         finally:
             cursor.close()
@@ -189,19 +187,20 @@ def _one_question(catalog: Catalog, sql: str) -> str:
     return sql
 
 
-def _integers_as_integers(relation: Any) -> Any:
-    """Return a relation whose 128-bit integers (what ``sum`` of integers gives) are 64-bit ones: frames know no others."""
-    wide = [name for name, type_ in zip(relation.columns, relation.types, strict=True) if str(type_) in ("HUGEINT", "UHUGEINT")]
-    if not wide or len(set(relation.columns)) < len(relation.columns):
+def _replaced(relation: Any, types: Sequence[str], expression: str) -> Any:
+    """Return a relation whose columns of some types are what an expression makes of them."""
+    found = [identifier(name) for name, type_ in zip(relation.columns, relation.types, strict=True) if str(type_) in types]
+    if not found or len(set(relation.columns)) < len(relation.columns):  # of two columns of one name none can be named
         return relation
-    casts = ", ".join(f"CAST({identifier(name)} AS BIGINT) AS {identifier(name)}" for name in wide)
-    return relation.project(f"* REPLACE ({casts})")
+    return relation.project(f"* REPLACE ({', '.join(f'{expression.format(name)} AS {name}' for name in found)})")
 
 
 @contextmanager
 def _whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its place when the block ends well."""
     path = Path(path)
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to write {path.name} to.")
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         yield temporary

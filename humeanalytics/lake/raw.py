@@ -195,7 +195,7 @@ class RawWriter:
         folder = self._raw / self._api / self._kind / response_id[:2]
         path = folder / f"{response_id}.{self._suffix}"
         make_folder(folder)
-        self._note(folder, response_id, dict(meta or {}))
+        self._note(path, response_id, dict(meta or {}))
         if path.exists():
             self._temporary.unlink()
         else:
@@ -204,14 +204,15 @@ class RawWriter:
         self._done = True
         return RawResponse(response_id, path.relative_to(self._raw).as_posix(), self._size_bytes)
 
-    def _note(self, folder: Path, response_id: str, meta: dict[str, Any]) -> None:
+    def _note(self, path: Path, response_id: str, meta: dict[str, Any]) -> None:
         # The same bytes may come from two jobs with other settings: each has a sidecar of its own. When it came is no
         # difference, or every reading of one saved file would leave another.
         meta |= {"api": self._api, "kind": self._kind, "response_id": response_id, "size_bytes": self._size_bytes}
+        meta["path"] = path.relative_to(self._raw).as_posix()
         encoded = redact_bytes(json.dumps(meta, sort_keys=True).encode())
         same = json.dumps({k: v for k, v in json.loads(encoded).items() if k != "received_at"}, sort_keys=True)
-        name = f"{response_id}.{self._suffix}.{hashlib.sha256(same.encode()).hexdigest()[:12]}{_META}"
-        create_file(folder / name, encoded)
+        name = f"{path.name}.{hashlib.sha256(same.encode()).hexdigest()[:12]}{_META}"
+        create_file(path.with_name(name), encoded)
 
     def abort(self) -> None:
         """Drop what was written."""

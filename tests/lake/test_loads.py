@@ -75,6 +75,7 @@ def test_a_complete_load_is_not_hidden_by_a_marker_that_stayed(lake: Lake) -> No
     )
     assert seen(lake) == {"prosody": 1}
     assert lake.loads.pending() == []
+    assert list((lake.path / "pending").iterdir()) == []
 
 
 def test_rows_of_a_load_that_nobody_completes_stay_hidden_through_compaction(lake: Lake) -> None:
