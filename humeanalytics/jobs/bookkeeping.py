@@ -13,10 +13,14 @@ import pyarrow as pa
 from humeanalytics import recordings
 from humeanalytics.jobs.work import Problem, Recording
 from humeanalytics.lake.lake import Lake
+from humeanalytics.lake.loads import Pending
 from humeanalytics.redaction import redact_text, without_signature
-from humeanalytics.tables.schema import schema_of
+from humeanalytics.tables.schema import UTC_TIME, schema_of
 
 Row = Mapping[str, Any]
+
+#: Kind of a load, in its marker, that holds bookkeeping rows kept under raw/.
+ROWS = "rows"
 
 
 def utc(text: str | None) -> datetime | None:
@@ -37,16 +41,44 @@ def table_of(name: str, rows: Sequence[Row], load_id: str) -> pa.Table:
 def load_rows(lake: Lake, rows: Mapping[str, Sequence[Row]], *, flow: str, run_id: str) -> str | None:
     """Commit bookkeeping rows as one load; return its id, or None where there is nothing to commit.
 
-    Should the process die half way, the load is completed as it stands by the next run: whatever is missing is written
-    again, because the ledger learns of these rows only after they are committed, and the newest row of each thing holds.
+    The rows are put under raw/ first, like an answer of Hume's: they hold what people said of their recordings, and tables
+    can be rebuilt from raw/ alone.
     """
     given = {name: list(each) for name, each in rows.items() if each}
     if not given:
         return None
-    load_id = hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    with lake.raw.writer("lake", "rows", "json") as writer:
+        writer.write(json.dumps(given, sort_keys=True, default=_iso).encode("utf-8", "surrogatepass"))
+        kept = writer.commit({"flow": flow, "run_id": run_id, "received_at": datetime.now(UTC).isoformat()})
+    load_id = kept.response_id[:32]
+    members = {"kind": ROWS, "response_id": kept.response_id}
     tables = {name: table_of(name, each, load_id) for name, each in given.items()}
-    lake.loads.commit_all(load_id, flow=flow, run_id=run_id, members={"kind": "rows"}, tables=tables)
+    lake.loads.commit_all(load_id, flow=flow, run_id=run_id, members=members, tables=tables)
     return load_id
+
+
+def kept_rows(lake: Lake, response_id: str) -> dict[str, list[Row]]:
+    """Return bookkeeping rows as `load_rows` kept them under raw/."""
+    with lake.raw.open(response_id) as stream:
+        given: dict[str, list[dict[str, Any]]] = json.loads(stream.read())
+    for name, rows in given.items():
+        times = [field.name for field in schema_of(name) if field.type == UTC_TIME]
+        for row in rows:
+            row.update({column: utc(row[column]) for column in times if row.get(column)})
+    return {name: list(rows) for name, rows in given.items()}
+
+
+def roll_forward_rows(lake: Lake, pending: Pending) -> None:
+    """Commit what is missing of a load of bookkeeping rows that a killed run left behind."""
+    rows = kept_rows(lake, pending.members["response_id"])
+    tables = {name: table_of(name, each, pending.load_id) for name, each in rows.items()}
+    lake.loads.commit_all(pending.load_id, pending.flow, pending.run_id, pending.members, tables)
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r} cannot be kept as JSON")
 
 
 def uri_of(uri: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from humeanalytics.errors import HumeAnalyticsError, ItemError, LakeMixed, UsageError
-from humeanalytics.jobs.bookkeeping import Row, error_row, load_rows, uri_of, utc
+from humeanalytics.jobs.bookkeeping import ROWS, Row, error_row, load_rows, roll_forward_rows, uri_of, utc
 from humeanalytics.jobs.flow import open_flow, run_row
 from humeanalytics.jobs.ledger import Ledger, now
 from humeanalytics.jobs.load_content import Answered, LoadContent, add_answer, known_scorings, load_id_of
@@ -116,11 +116,11 @@ class _Ingest:
     def recover(self) -> None:
         """Roll forward what a killed ingest left unfinished."""
         for pending in self._lake.loads.pending(flow=FLOW):
-            if pending.members.get("kind") == "saved":
+            if pending.members.get("kind") == ROWS:
+                roll_forward_rows(self._lake, pending)
+            else:
                 kept = [_Kept(**each) for each in pending.members["files"]]
                 self._load(kept, [], load_id=pending.load_id)
-            else:
-                self._lake.loads.complete(pending.load_id, flow=FLOW, run_id=self._summary.run_id, row_counts={})
 
     def take(self, paths: Sequence[str], progress: Progress) -> None:
         self._summary.files["found"] = len(paths)

@@ -30,9 +30,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _work(*columns: Any) -> Work:
-    *facts, parts_json, outcome = columns
-    return Work(*facts, parts=json.loads(parts_json) if parts_json else {}, outcome=outcome)
+def _work(row: Sequence[Any]) -> Work:
+    facts = dict(zip(_WORK_COLUMNS.split(", "), row, strict=True))
+    parts_json = facts.pop("parts_json")
+    return Work(**facts, parts=json.loads(parts_json) if parts_json else {})
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -216,6 +217,9 @@ class Ledger:
     def record_settings(self, settings_id: str, api: str, canonical_json: str) -> None:
         self._write("INSERT OR IGNORE INTO settings VALUES (?, ?, ?)", settings_id, api, canonical_json)
 
+    def knows_settings(self, settings_id: str) -> bool:
+        return self._one("SELECT 1 FROM settings WHERE settings_id = ?", settings_id) is not None
+
     def settings_json(self, settings_id: str) -> str:
         found = self._one("SELECT canonical_json FROM settings WHERE settings_id = ?", settings_id)
         return str(found)
@@ -349,7 +353,7 @@ class Ledger:
     def works(self, job_id: str) -> list[Work]:
         """Return what a job holds, by position."""
         rows = self._db.execute(f"SELECT {_WORK_COLUMNS} FROM work WHERE job_id = ? ORDER BY position", (job_id,))
-        return [_work(*row) for row in rows]
+        return [_work(row) for row in rows]
 
     def claims_of(self, job_id: str) -> bool:
         return bool(self._one("SELECT max(claims) FROM work WHERE job_id = ?", job_id))

@@ -14,7 +14,7 @@ from typing import Any
 from humeanalytics.errors import UnreadableResponse
 from humeanalytics.jobs import states
 from humeanalytics.jobs.answers import Outcome, tie
-from humeanalytics.jobs.bookkeeping import Row, error_row, uri_of, utc
+from humeanalytics.jobs.bookkeeping import ROWS, Row, error_row, roll_forward_rows, uri_of, utc
 from humeanalytics.jobs.ledger import Ledger, now
 from humeanalytics.jobs.load_content import Answered, LoadContent, add_answer, known_scorings, load_id_of
 from humeanalytics.jobs.work import LedgerJob, Work
@@ -49,8 +49,8 @@ class AnswerLoader:
         for load_id, jobs in unfinished.items():
             self._load(load_id, jobs)
         for pending in self._lake.loads.pending(flow=self._flow):
-            if pending.members.get("kind") == "rows":
-                self._lake.loads.complete(pending.load_id, flow=self._flow, run_id=self._run_id, row_counts={})
+            if pending.members.get("kind") == ROWS:
+                roll_forward_rows(self._lake, pending)
 
     def load(self, jobs: Sequence[LedgerJob]) -> None:
         """Load the answers of some received jobs, and the errors of jobs that ended badly, as one load."""

@@ -163,7 +163,7 @@ async def _score(
             opened.bind_ledger(ledger.ledger_id)
             summary.synthetic = bool(api.synthetic)
             wanted = Wanted(FLOW, api.origin, scoring.settings_id)
-            ledger.record_settings(scoring.settings_id, FLOW, scoring.canonical_json)
+            _record_settings(opened, ledger, scoring, run_id)
             contents = Contents(sources)
             taking_in = TakingIn(opened, ledger, sources, labelling, Grouping(settings), wanted, summary, progress)
             flow = BatchFlow(opened, ledger, api, settings, scoring, contents, progress, run_id)
@@ -175,7 +175,6 @@ async def _score(
                 ended = error
             _conclude(summary, flow, ledger, ended)
             summary.duration_s = time.monotonic() - begun
-            _settings_row(opened, scoring, run_id)
             load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
             ledger.end_run(run_id, summary.exit_code, summary.to_dict())
     if ended is not None:
@@ -185,12 +184,12 @@ async def _score(
     return summary
 
 
-def _settings_row(lake: Lake, scoring: BatchScoring, run_id: str) -> None:
-    """Write what these settings are, the first time they are used."""
-    known = lake.sql("SELECT 1 AS one FROM settings WHERE settings_id = ?", [scoring.settings_id]).rows()
-    if not known:
+def _record_settings(lake: Lake, ledger: Ledger, scoring: BatchScoring, run_id: str) -> None:
+    """Write what these settings are, the first time they are used: in the lake first, so that the ledger's word is enough."""
+    if not ledger.knows_settings(scoring.settings_id):
         row = {"settings_id": scoring.settings_id, "api": FLOW, "canonical_json": scoring.canonical_json}
         load_rows(lake, {"settings": [row]}, flow=FLOW, run_id=run_id)
+        ledger.record_settings(scoring.settings_id, FLOW, scoring.canonical_json)
 
 
 def _conclude(summary: RunSummary, flow: BatchFlow, ledger: Ledger, ended: BaseException | None) -> None:
