@@ -119,9 +119,7 @@ def draw_face(t_s: float, loudness: float, mood: float) -> Image.Image:
     centre_x, centre_y = (160 + 4 * math.sin(0.9 * t_s)) * s, (122 + 2 * math.sin(1.7 * t_s)) * s
 
     def oval(x: float, y: float, w: float, h: float, fill: str) -> None:
-        draw.ellipse(
-            (centre_x + (x - w) * s, centre_y + (y - h) * s, centre_x + (x + w) * s, centre_y + (y + h) * s), fill=fill
-        )
+        draw.ellipse((centre_x + (x - w) * s, centre_y + (y - h) * s, centre_x + (x + w) * s, centre_y + (y + h) * s), fill=fill)
 
     oval(0, 138, 92, 62, "#3f6f8f")  # shoulders
     oval(0, -14, 66, 82, "#3b2a20")  # hair
@@ -138,9 +136,7 @@ def draw_face(t_s: float, loudness: float, mood: float) -> Image.Image:
         )
     oval(0, 10, 5, 7, "#cf946c")
     corners = 9 * mood
-    mouth = [
-        (centre_x + x * s, centre_y + (40 + corners * (1 - (x / 24) ** 2) - corners / 2) * s) for x in range(-24, 25, 2)
-    ]
+    mouth = [(centre_x + x * s, centre_y + (40 + corners * (1 - (x / 24) ** 2) - corners / 2) * s) for x in range(-24, 25, 2)]
     lower = [(x, y + 22 * loudness * (1 - ((x - centre_x) / (24 * s)) ** 2) * s) for x, y in reversed(mouth)]
     draw.polygon(mouth + lower, fill="#6b1f24")
     draw.line(mouth, fill="#a8443f", width=4 * s)

@@ -2,4 +2,14 @@
 
 A function takes any frame and an ``Axes`` (or makes one) and returns the ``Axes``. What must not enter: fetching,
 statistics (``analysis`` has them), ``show()``.
+
+Figures are made without pyplot, so none stays in memory and no display is needed; in a notebook the ``Axes`` shows itself.
 """
+
+from __future__ import annotations
+
+from humeanalytics.plot.canvas import save
+from humeanalytics.plot.rankings import top
+from humeanalytics.plot.timelines import timeline
+
+__all__ = ["save", "timeline", "top"]

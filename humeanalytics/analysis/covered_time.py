@@ -1,0 +1,37 @@
+"""How much time a window adds to what earlier windows covered: the weight of its scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Integers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def newly_covered_s(begin_s: Floats, end_s: Floats, part: Integers) -> Floats:
+    """Return the seconds each window adds to those that began before it, within its part (one person of one recording).
+
+    Windows of 4 s every second say most things four times: the first counts 4 s, each further one 1 s. The sum over a part
+    is the time that was covered at all.
+
+    Args:
+        begin_s, end_s: Where each window begins and ends; finite.
+        part: A number for each window, the same within a part.
+
+    Examples:
+        >>> newly_covered_s(np.array([0.0, 1.0, 9.0]), np.array([4.0, 5.0, 10.0]), np.array([0, 0, 0])).tolist()
+        [4.0, 1.0, 1.0]
+    """
+    covered = np.zeros(len(begin_s))
+    if len(begin_s) == 0:
+        return covered
+    order = np.lexsort((end_s, begin_s, part))
+    # One pass over all parts: each is moved behind the one before it, so that no end of another reaches into it.
+    origin, span = float(begin_s.min()), float(max(end_s.max(), begin_s.max()) - begin_s.min()) + 1.0
+    behind = part[order] * span - origin
+    begin, end = begin_s[order] + behind, end_s[order] + behind
+    reached = np.concatenate(([-np.inf], np.maximum.accumulate(end)[:-1]))
+    covered[order] = np.maximum(0.0, end - np.maximum(begin, reached))
+    return covered

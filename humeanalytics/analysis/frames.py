@@ -1,0 +1,216 @@
+"""What an analysis reads of a frame: the columns it needs, what they are called, and one recording at a time where it must."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from posixpath import basename
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from humeanalytics import vocabulary
+from humeanalytics.errors import UsageError
+from humeanalytics.lake.frames import to_arrow
+from humeanalytics.tables.schema import HUME_NAME
+
+#: Columns that say which person of a recording a row is about.
+PERSON_COLUMNS = ("speaker_id", "face_id")
+#: Columns that say which recording: an archive is one recording of many files.
+RECORDING_COLUMNS = ("recording_id", "file")
+_SCORING = "scoring_id"
+_OTHER_KINDS = tuple(sorted({prefix for prefix in vocabulary.PREFIXES.values() if prefix}))
+_SHOWN_CHOICES = 6
+
+
+def read_columns(frame: Any, wanted: Callable[[pa.Schema], Sequence[str]]) -> pa.Table:
+    """Return the columns of a frame that ``wanted`` picks from its schema; of a stream, nothing else is held.
+
+    Args:
+        frame: A Query, pyarrow, pandas or polars frame, or anything else that speaks Arrow.
+        wanted: Schema -> names. A name that the schema has twice means its first column.
+
+    Raises:
+        UsageError: It is no frame; or what ``wanted`` raises.
+    """
+    if (
+        isinstance(frame, pa.Table)
+        or type(frame).__module__.partition(".")[0] == "pandas"
+        or not hasattr(frame, "__arrow_c_stream__")
+    ):
+        table = to_arrow(frame, "the frame")
+        return table.select(_positions(table.schema, wanted(table.schema)))
+    reader = pa.RecordBatchReader.from_stream(frame)
+    positions = _positions(reader.schema, wanted(reader.schema))
+    schema = pa.schema([reader.schema.field(at) for at in positions], reader.schema.metadata)
+    return pa.Table.from_batches([batch.select(positions) for batch in reader], schema)
+
+
+def _positions(schema: pa.Schema, names: Iterable[str]) -> list[int]:
+    return [schema.names.index(name) for name in dict.fromkeys(names)]
+
+
+@cache
+def _names_by_column() -> Mapping[str, vocabulary.Name]:
+    return {name.column: name for name in vocabulary.names()}
+
+
+def label_of(field: pa.Field) -> str:
+    """Return what a person calls a column of scores: Hume's own name where it is known, else the column's."""
+    if field.metadata and HUME_NAME in field.metadata:
+        return str(field.metadata[HUME_NAME].decode())
+    known = _names_by_column().get(field.name)
+    return known.name if known is not None else field.name
+
+
+def expression_columns(schema: pa.Schema) -> list[str]:
+    """Return the columns that hold scores of expressions: known by name, or marked with the name Hume gave them."""
+    found = []
+    for field in schema:
+        known = _names_by_column().get(field.name)
+        marked = bool(field.metadata) and HUME_NAME in field.metadata and not field.name.startswith(_OTHER_KINDS)
+        if (known.kind == "expression" if known is not None else marked) and _is_number(field.type):
+            found.append(field.name)
+    return found
+
+
+def chosen_columns(schema: pa.Schema, expressions: Sequence[str] | str | None) -> list[str]:
+    """Return the columns of the expressions asked for, by column or by Hume's name; all there are where none is named.
+
+    Raises:
+        UsageError: The frame has no such column of numbers, or no expressions at all.
+    """
+    if expressions is None:
+        if not (found := expression_columns(schema)):
+            raise UsageError(f"The frame has no expressions, such as joy or calmness. It has: {', '.join(schema.names)}.")
+        return found
+    names = [expressions] if isinstance(expressions, str) else list(expressions)
+    if not names:
+        raise UsageError("Name at least one expression, such as joy, or leave the argument out.")
+    return list(dict.fromkeys(_column_of(name, schema) for name in names))
+
+
+def _column_of(name: str, schema: pa.Schema) -> str:
+    for candidate in (name, vocabulary.known_column(name), vocabulary.column(name)):
+        if candidate is not None and candidate in schema.names:
+            if not _is_number(schema.field(schema.names.index(candidate)).type):
+                raise UsageError(f"Column {candidate!r} holds no numbers, so it cannot be an expression.")
+            return candidate
+    there = expression_columns(schema)
+    if (known := vocabulary.known_column(name)) is not None:
+        hint = f"{known} is an expression, but not of this frame, which has: {', '.join(there) or 'none'}"
+    else:
+        # Two letters swapped or a capital must not stand in the way, nor the underscores.
+        close = difflib.get_close_matches(vocabulary.column(name), there, n=3, cutoff=0.6)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"it has: {', '.join(there) or 'none'}"
+    raise UsageError(f"The frame has no expression {name!r}: {hint.rstrip('.?')}{'?' if hint.endswith('?') else '.'}")
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(type_) or pa.types.is_integer(type_) or pa.types.is_decimal(type_))
+
+
+def numbers(table: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a column as float64; null becomes NaN."""
+    return np.asarray(table.column(column).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+
+
+def texts(table: pa.Table, column: str) -> pa.ChunkedArray:
+    """Return a column as text, whatever kind of text or number it is."""
+    values = table.column(column)
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    return values.cast(pa.string())
+
+
+def codes(table: pa.Table, columns: Sequence[str]) -> tuple[np.ndarray[Any, np.dtype[np.int64]], list[tuple[str | None, ...]]]:
+    """Return a number for each row that says which combination of texts it has, and the combinations, in order of first sight."""
+    if not columns:
+        return np.zeros(table.num_rows, np.int64), [()]
+    number = np.zeros(table.num_rows, np.int64)
+    for column in columns:
+        encoded = texts(table, column).combine_chunks().dictionary_encode(null_encoding="encode")
+        number = number * max(len(encoded.dictionary), 1) + encoded.indices.to_numpy(zero_copy_only=False)
+        _, first, number = np.unique(number, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    seen = table.select(list(columns)).take(pa.array(first[order]))
+    combinations = list(zip(*(texts(seen, column).to_pylist() for column in columns), strict=True))
+    return rank[number], combinations
+
+
+def one_recording(table: pa.Table, recording: str | None) -> pa.Table:
+    """Return the rows of one recording.
+
+    Args:
+        table: Rows; whatever there is of `RECORDING_COLUMNS` tells recordings apart.
+        recording: Its id, the beginning of its id, or its file with or without folders. May be left out when there is one.
+
+    Raises:
+        UsageError: There are several to choose from, or none like that.
+    """
+    keys = [column for column in RECORDING_COLUMNS if column in table.column_names]
+    if table.num_rows == 0 or not keys:
+        return table
+    number, recordings = codes(table, keys)
+    fitting = list(range(len(recordings)))
+    if recording is not None:
+        exact = [at for at in fitting if recording in recordings[at]]
+        fitting = exact or [at for at in fitting if _is_meant(recording, dict(zip(keys, recordings[at], strict=True)))]
+    if len(fitting) != 1:
+        shown = _choices(keys, [recordings[at] for at in fitting or range(len(recordings))])
+        if recording is None:
+            raise UsageError(f"The frame holds {len(recordings)} recordings; choose one with recording=..., such as {shown}.")
+        what = "no recording" if not fitting else f"{len(fitting)} recordings"
+        raise UsageError(f"The frame holds {what} {recording!r}. There are {shown}.")
+    return table.filter(pa.array(number == fitting[0])) if len(recordings) > 1 else table
+
+
+def _is_meant(recording: str, keys: Mapping[str, str | None]) -> bool:
+    recording_id, file = keys.get("recording_id"), keys.get("file")
+    return bool(
+        (recording_id and len(recording) >= 4 and recording_id.startswith(recording))
+        or (file and basename(file) == basename(recording))
+    )
+
+
+def _choices(keys: Sequence[str], recordings: Sequence[tuple[str | None, ...]]) -> str:
+    files = [dict(zip(keys, each, strict=True)).get("file") for each in recordings]
+    told_apart = all(files) and len(set(files)) == len(files)
+    names = [file if told_apart else (each[0] or "")[:16] for file, each in zip(files, recordings, strict=True)]
+    more = f" and {len(names) - _SHOWN_CHOICES} more" if len(names) > _SHOWN_CHOICES else ""
+    return ", ".join(repr(name) for name in names[:_SHOWN_CHOICES]) + more
+
+
+def check_one_scoring(table: pa.Table) -> None:
+    """Refuse rows that count a recording twice: those of several scorings of it.
+
+    Raises:
+        UsageError: Some recording has rows of more than one scoring.
+    """
+    keys = [column for column in RECORDING_COLUMNS if column in table.column_names]
+    if _SCORING not in table.column_names or not keys or table.num_rows == 0:
+        return
+    _, pairs = codes(table, [*keys, _SCORING])
+    if len(pairs) > len({pair[:-1] for pair in pairs}):
+        raise UsageError(
+            "The frame holds rows of several scorings of one recording, so its time would count twice. Take the table by its "
+            "plain name, which shows the newest scoring only, or choose one scoring_id; and look at one model at a time."
+        )
+
+
+def person_column(schema: pa.Schema) -> str | None:
+    """Return the column that says which person of a recording a row is about, if there is one."""
+    return next((column for column in PERSON_COLUMNS if column in schema.names), None)
+
+
+def is_synthetic(frame: Any) -> bool:
+    """Tell whether a frame says of itself that its scores were made by the sandbox."""
+    said = getattr(frame, "synthetic", None)
+    if isinstance(said, bool):
+        return said
+    schema = getattr(frame, "schema", None)
+    return isinstance(schema, pa.Schema) and (schema.metadata or {}).get(b"synthetic") in (b"true", b"1")

@@ -1,0 +1,167 @@
+"""Figures to draw on: made without pyplot, with room for words, saved in one way."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+from humeanalytics.errors import UsageError
+from humeanalytics.plot.theme import Theme
+
+TITLE_PT, LABEL_PT, SMALL_PT = 13.0, 9.5, 8.5
+_FORMATS = (".png", ".svg", ".pdf")
+_SCREEN_DPI = 100
+_SCALES = "Different expressions are on different scales."
+_SYNTHETIC = "Synthetic scores: made by the sandbox, not measured"
+
+
+class Sheet(Figure):
+    """A Figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=2 * _SCREEN_DPI)  # sharp on fine screens, shown at half the size
+        width_in, height_in = self.get_size_inches()
+        return buffer.getvalue(), {"width": round(width_in * _SCREEN_DPI), "height": round(height_in * _SCREEN_DPI)}
+
+
+class Picture(Axes):
+    """An Axes that a notebook shows, with its whole figure, when it is the last thing in a cell."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]] | None:
+        figure = self.get_figure(root=True)
+        return figure._repr_png_() if isinstance(figure, Sheet) else None
+
+
+def new_axes(
+    width_in: float,
+    panel_heights_in: Sequence[float],
+    *,
+    left_in: float,
+    right_in: float,
+    above_in: float,
+    below_in: float,
+    gap_in: float,
+) -> list[Picture]:
+    """Return axes of a new figure, one below the other, with margins in inches around and between them."""
+    height_in = above_in + sum(panel_heights_in) + gap_in * (len(panel_heights_in) - 1) + below_in
+    figure = Sheet(figsize=(width_in, height_in))
+    axes: list[Picture] = []
+    top_in = above_in
+    for panel_in in panel_heights_in:
+        bounds = (left_in, height_in - top_in - panel_in, width_in - left_in - right_in, panel_in)
+        place = tuple(part / whole for part, whole in zip(bounds, (width_in, height_in) * 2, strict=True))
+        axes.append(figure.add_axes(Picture(figure, place)))  # type: ignore[arg-type]
+        top_in += panel_in + gap_in
+    return axes
+
+
+def style(ax: Axes, theme: Theme, *, whole_figure: bool) -> None:
+    """Take away what is not data, and colour the rest."""
+    if whole_figure:
+        figure_of(ax).set_facecolor(theme.background)
+    ax.set_facecolor(theme.background)
+    for side in ("top", "right", "left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(length=0, colors=theme.muted, labelsize=LABEL_PT, pad=5)
+    ax.grid(False)
+    ax.set_axisbelow(True)
+
+
+def headline(ax: Axes, theme: Theme, title: str, subtitle: str, *, above_pt: float = 12.0) -> None:
+    """Write a title and a line below it above an axes, flush with its left edge."""
+    plain = title.replace("$", r"\$")
+    ax.set_title(plain, loc="left", color=theme.text, fontsize=TITLE_PT, fontweight="bold", pad=above_pt + 16)
+    note(ax, subtitle, (0.0, 1.0), (0.0, above_pt), theme.muted)
+
+
+def note(
+    ax: Axes, text: str, at: tuple[float, float], offset_pt: tuple[float, float], colour: str, *, bold: bool = False
+) -> None:
+    """Write small words at a place of the axes (0 to 1), moved by so many points; on the right half flush right."""
+    ax.annotate(
+        text.replace("$", r"\$"),
+        at,
+        offset_pt,
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right" if at[0] > 0.5 else "left",
+        va="baseline" if at[1] > 0.5 else "top",
+        color=colour,
+        fontsize=SMALL_PT,
+        fontweight="bold" if bold else "normal",
+        annotation_clip=False,
+    )
+
+
+def footer(ax: Axes, theme: Theme, *, synthetic: bool, whole_figure: bool) -> None:
+    """Say below an axes what keeps its scores from being compared, and, in any case, that they were made up where they were."""
+    below_pt = 42.0
+    if whole_figure:
+        note(ax, _SCALES, (0.0, 0.0), (0.0, -below_pt), theme.muted)
+    if synthetic and not whole_figure:
+        note(ax, _SYNTHETIC, (0.0, 0.0), (0.0, -below_pt), theme.warning, bold=True)
+    elif synthetic:
+        width_in = ax.get_window_extent().width / figure_of(ax).dpi
+        needed_in = text_width_in(_SCALES, SMALL_PT) + text_width_in(_SYNTHETIC, SMALL_PT, bold=True) + 0.4
+        at, down_pt = ((1.0, 0.0), below_pt) if needed_in <= width_in else ((0.0, 0.0), below_pt + 1.6 * SMALL_PT)
+        note(ax, _SYNTHETIC, at, (0.0, -down_pt), theme.warning, bold=True)
+
+
+@lru_cache(maxsize=4096)
+def text_width_in(text: str, size_pt: float, *, bold: bool = False) -> float:
+    """Return how wide some words will be, in inches."""
+    if not text.strip():
+        return 0.0
+    plain = text.replace("$", "")  # no mathematics: a name is a name
+    font = FontProperties(weight="bold" if bold else "normal")
+    return float(TextPath((0, 0), plain, size=size_pt, prop=font, usetex=False).get_extents().width) / 72
+
+
+def fitted(text: str, size_pt: float, width_in: float, *, bold: bool = False) -> str:
+    """Return some words, their middle left out where they would be wider than that."""
+    kept = text
+    for left_out in range(len(text)):
+        if text_width_in(kept, size_pt, bold=bold) <= width_in:
+            break
+        half = (len(text) - left_out) // 2
+        kept = f"{text[:half]}…{text[len(text) - half + 1 :]}"
+    return kept
+
+
+def save(picture: Axes | Figure, path: str | os.PathLike[str]) -> Path:
+    """Write a picture as PNG (200 dots an inch), SVG or PDF, as the name of the file says; return its path.
+
+    Raises:
+        UsageError: The name ends in something else, or its folder does not exist.
+
+    Examples:
+        >>> save(timeline(lake["prosody"]), "joy.png")  # doctest: +SKIP
+    """
+    path = Path(path).expanduser()
+    if path.suffix.lower() not in _FORMATS:
+        raise UsageError(f"Cannot save a picture as {path.name!r}. The name must end in one of: {', '.join(_FORMATS)}.")
+    if not path.parent.is_dir():
+        raise UsageError(f"Cannot save {path}: there is no folder {path.parent}.")
+    figure = picture if isinstance(picture, Figure) else figure_of(picture)
+    # Letters stay letters in a PDF, so that a journal can set them and a reader can find them.
+    with mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "humeanalytics"}):
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
+        figure.savefig(path, dpi=200, facecolor=figure.get_facecolor(), metadata=metadata)
+    return path
+
+
+def figure_of(ax: Axes) -> Figure:
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise UsageError("This Axes was taken off its figure; there is nothing to draw on.")
+    return figure

@@ -1,0 +1,109 @@
+"""Colours: two themes, a palette that the colour-blind can tell apart, and Hume's own on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from matplotlib.colors import to_hex, to_rgb
+
+from humeanalytics import vocabulary
+from humeanalytics.errors import UsageError
+
+ThemeName = Literal["light", "dark"]
+ColoursName = Literal["accessible", "hume"]
+
+#: Contrast of text with its background that the Web Content Accessibility Guidelines ask for.
+_READABLE_CONTRAST = 4.5
+_VISIBLE_CONTRAST = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The colours of one theme, ``#rrggbb``; ``series`` after Okabe and Ito, ordered so that the first few contrast most."""
+
+    background: str
+    text: str
+    muted: str
+    grid: str
+    warning: str
+    series: tuple[str, ...]
+
+
+THEMES: dict[str, Theme] = {
+    "light": Theme(
+        background="#ffffff",
+        text="#1d2126",
+        muted="#646b75",
+        grid="#e7e9ec",
+        warning="#9a5b00",
+        series=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3c4148", "#8c8f94"),
+    ),
+    "dark": Theme(
+        background="#15181d",
+        text="#e9ebee",
+        muted="#9aa1ab",
+        grid="#2a2f37",
+        warning="#f0b35a",
+        series=("#56b4e9", "#ff8a4c", "#2cc79b", "#e6a1cb", "#f0c94d", "#9fc1ff", "#e9ebee", "#8c939e"),
+    ),
+}
+
+
+def theme_of(name: str) -> Theme:
+    """Return a theme by name.
+
+    Raises:
+        UsageError: There is no such theme.
+    """
+    if name not in THEMES:
+        raise UsageError(f"There is no theme {name!r}. There are: {', '.join(THEMES)}.")
+    return THEMES[name]
+
+
+@cache
+def _hume_colours() -> dict[str, str]:
+    return {name.column: name.colour for name in vocabulary.names() if name.kind == "expression" and name.colour}
+
+
+def series_colours(columns: Sequence[str], colours: str, theme: Theme) -> list[str]:
+    """Return a colour for each column of scores.
+
+    Args:
+        columns: At most as many as the palette has, unless Hume's colours are asked for.
+        colours: ``accessible``, or ``hume`` for the colours Hume's own examples give each expression; one that could not be
+            seen on the background is darkened or lightened.
+
+    Raises:
+        UsageError: There is no such palette, or it is too short.
+    """
+    if colours == "hume":
+        return [readable(_hume_colours().get(column, theme.muted), theme, _VISIBLE_CONTRAST) for column in columns]
+    if colours != "accessible":
+        raise UsageError(f"There are no colours {colours!r}. There are: accessible, hume.")
+    if len(columns) > len(theme.series):
+        raise UsageError(f"{len(columns)} in one picture cannot be told apart; choose {len(theme.series)} at most.")
+    return list(theme.series[: len(columns)])
+
+
+def readable(colour: str, theme: Theme, contrast: float = _READABLE_CONTRAST) -> str:
+    """Return ``colour``, moved towards that of text until it stands out from the background."""
+    own, towards = to_rgb(colour), to_rgb(theme.text)
+    for step in range(21):
+        red, green, blue = (a + (b - a) * step / 20 for a, b in zip(own, towards, strict=True))
+        mixed = (red, green, blue)
+        if _contrast(mixed, to_rgb(theme.background)) >= contrast:
+            return to_hex(mixed)
+    return theme.text
+
+
+def _contrast(one: Sequence[float], other: Sequence[float]) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(rgb: Sequence[float]) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in rgb]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

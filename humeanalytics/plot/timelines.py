@@ -1,0 +1,210 @@
+"""Scores over the time of a recording."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from posixpath import basename
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from humeanalytics.analysis import frames
+from humeanalytics.analysis.over_time import scores_over_time
+from humeanalytics.analysis.strongest import strongest_expressions
+from humeanalytics.errors import UsageError
+from humeanalytics.plot import canvas
+from humeanalytics.plot.labels import LINE_HEIGHT_PT, label_ends
+from humeanalytics.plot.theme import ColoursName, Theme, ThemeName, series_colours, theme_of
+from humeanalytics.plot.time_axis import set_time_axis
+from humeanalytics.plot.traces import Trace, draw, trace_of
+
+_WIDTH_IN, _ALONE_HEIGHT_IN, _PANEL_HEIGHT_IN = 9.0, 3.1, 1.35
+_MAX_PEOPLE = 6
+#: Lines of more points than can be told apart are drawn as means instead, over fewer cells, and the picture says so.
+_MAX_POINTS, _MAX_CELLS = 1000, 400
+_FINE_FROM = 250
+_NICE_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+
+
+def timeline(
+    frame: Any,
+    expressions: Sequence[str] | str | None = None,
+    *,
+    k: int = 4,
+    recording: str | None = None,
+    person: str | None = None,
+    every_s: float | None = None,
+    smooth_s: float | None = None,
+    gap_s: float | None = None,
+    ax: Axes | None = None,
+    theme: ThemeName = "light",
+    colours: ColoursName = "accessible",
+    title: str | None = None,
+    synthetic: bool | None = None,
+) -> Axes:
+    """Draw the scores of one recording over its time.
+
+    Speech and text are drawn as bars as long as what was scored, joined by a thin line; faces and overlapping windows as
+    lines. A line ends at a gap (silence of more than ``gap_s``) and begins again after it. Several speakers or faces get a
+    panel each, one below the other: the six with most rows.
+
+    Args:
+        frame: A Query, pyarrow, pandas or polars frame with expressions and ``begin_s`` and ``end_s``, or ``time_s``.
+        expressions: By column or by Hume's name; the ``k`` with the highest means where left out.
+        recording: Which, where the frame holds several: its id, the beginning of its id, or its file.
+        person: Only this ``speaker_id`` or ``face_id``; needed with ``ax`` where there are several.
+        every_s: Draw means over so many seconds. A recording of more points than can be told apart is drawn so anyway.
+        smooth_s: A centred moving mean over so many seconds; never reaches over a gap.
+        gap_s: Silence longer than this ends a line; three typical windows where left out.
+        ax: Where to draw; a new figure where left out.
+        theme: ``light`` or ``dark``.
+        colours: ``accessible``, or ``hume`` for Hume's own colours.
+        title: The file's name where left out.
+        synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out.
+
+    Returns:
+        The axes, in a figure without pyplot (`save` writes it, a notebook shows it); of several panels the uppermost, the
+        others in ``ax.figure.axes``.
+
+    Raises:
+        UsageError: The frame has nothing to draw, or several recordings, or a name that is not there; says what to choose from.
+
+    Examples:
+        >>> ax = timeline(lake["prosody"], ["joy", "calmness"], recording="interview.wav")  # doctest: +SKIP
+    """
+    look = theme_of(theme)
+    synthetic = frames.is_synthetic(frame) if synthetic is None else synthetic
+    rows = _rows_of(frame, expressions, recording)
+    columns = _columns_of(rows, expressions, k)
+    scores = scores_over_time(rows, columns, person=person, every_s=every_s, gap_s=gap_s, smooth_s=smooth_s)
+    counts = Counter(scores["person"].to_pylist())
+    if every_s is None and max(counts.values(), default=0) > _MAX_POINTS:
+        every_s = _cell_s(scores)
+        scores = scores_over_time(rows, columns, person=person, every_s=every_s, gap_s=gap_s, smooth_s=smooth_s)
+    people = _most_present(counts)
+    if ax is not None and len(people) > 1:
+        names = ", ".join(repr(name) for name in people)
+        raise UsageError(f"Several people do not fit into one Axes: choose one with person=..., of {names}, or leave out ax.")
+    labels = [frames.label_of(rows.schema.field(column)) for column in columns]
+    traces = [trace_of(scores, name, columns, whole_cells=every_s is not None) for name in people]
+    if not any(np.isfinite(trace.scores).any() for trace in traces):
+        raise UsageError(f"Nothing to draw: no row of this recording has a time and a score of {', '.join(labels)}.")
+    palette = series_colours(columns, colours, look)
+    panels = [ax] if ax is not None else _new_panels(len(people), labels)
+    _set_limits(panels, traces)
+    fine = max(len(trace.begin_s) for trace in traces) > _FINE_FROM
+    for panel, trace, name in zip(panels, traces, people, strict=True):
+        canvas.style(panel, look, whole_figure=ax is None)
+        _rulers(panel, look, ticks=5 if len(people) == 1 else 3)
+        ends = draw(panel, trace, labels, palette, fine=fine)
+        drawn = [at for at, end in enumerate(ends) if end is not None]
+        label_ends(
+            panel, [end for end in ends if end is not None], [labels[at] for at in drawn], [palette[at] for at in drawn], look
+        )
+        if len(people) > 1:
+            canvas.note(panel, name or "unknown", (0.0, 1.0), (0.0, 4.0), look.text, bold=True)
+    for panel in panels[:-1]:
+        panel.tick_params(labelbottom=False)
+    panels[-1].set_xlabel("time in the recording (m:ss)", color=look.muted, fontsize=canvas.LABEL_PT, labelpad=6)
+    subtitle = _subtitle(
+        traces, every_s, smooth_s, "" if len(counts) == len(people) else f"{len(people)} of {len(counts)} people"
+    )
+    canvas.headline(
+        panels[0], look, _file_of(rows) if title is None else title, subtitle, above_pt=12.0 if len(people) == 1 else 26.0
+    )
+    canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=ax is None)
+    return panels[0]
+
+
+def _rows_of(frame: Any, expressions: Sequence[str] | str | None, recording: str | None) -> pa.Table:
+    """Return the rows of the one recording, of the columns that matter."""
+    keys = (*frames.RECORDING_COLUMNS, "scoring_id", *frames.PERSON_COLUMNS, "begin_s", "end_s", "time_s")
+
+    def wanted(schema: pa.Schema) -> list[str]:
+        return [*(name for name in keys if name in schema.names), *frames.chosen_columns(schema, expressions)]
+
+    rows = frames.one_recording(frames.read_columns(frame, wanted), recording)
+    if rows.num_rows == 0:
+        raise UsageError("Nothing to draw: the frame has no rows.")
+    return rows
+
+
+def _columns_of(rows: pa.Table, expressions: Sequence[str] | str | None, k: int) -> list[str]:
+    if expressions is not None:
+        return frames.chosen_columns(rows.schema, expressions)
+    strongest: list[str] = strongest_expressions(rows, k)["column"].to_pylist()
+    if not strongest:
+        raise UsageError("Nothing to draw: no row of the frame has a score.")
+    return strongest
+
+
+def _file_of(rows: pa.Table) -> str:
+    file = frames.texts(rows, "file")[0].as_py() if "file" in rows.column_names else None
+    return canvas.fitted(basename(file), canvas.TITLE_PT, _WIDTH_IN - 1.5, bold=True) if file else "Expression over time"
+
+
+def _most_present(counts: Counter[str | None]) -> list[str | None]:
+    """Return the people with most rows, in the order in which they were counted: that of their names."""
+    kept = {name for name, _ in counts.most_common(_MAX_PEOPLE)}
+    return [name for name in counts if name in kept] or [None]
+
+
+def _cell_s(scores: pa.Table) -> float:
+    begin, end = np.min(frames.numbers(scores, "begin_s")), np.max(frames.numbers(scores, "end_s"))
+    return next((float(cell) for cell in _NICE_S if (end - begin) / cell <= _MAX_CELLS), float((end - begin) / _MAX_CELLS))
+
+
+def _new_panels(count: int, labels: Sequence[str]) -> list[Axes]:
+    right_in = 0.42 + max(canvas.text_width_in(label, canvas.LABEL_PT) for label in labels)
+    panel_in = _ALONE_HEIGHT_IN if count == 1 else max(_PANEL_HEIGHT_IN, (len(labels) + 0.5) * LINE_HEIGHT_PT / 72)
+    return list(
+        canvas.new_axes(
+            _WIDTH_IN,
+            [panel_in] * count,
+            left_in=0.75,
+            right_in=right_in,
+            above_in=0.78 if count == 1 else 0.98,
+            below_in=0.95,
+            gap_in=0.4,
+        )
+    )
+
+
+def _set_limits(panels: Sequence[Axes], traces: Sequence[Trace]) -> None:
+    """Give all panels the same limits: the same time and the same height are then in the same place."""
+    begin = min(float(trace.begin_s.min()) for trace in traces if len(trace.begin_s))
+    end = max(float(trace.end_s.max()) for trace in traces if len(trace.end_s))
+    margin_s = 0.01 * (end - begin) or 0.5
+    low = min(0.0, *(float(np.nanmin(t.scores)) for t in traces if np.isfinite(t.scores).any()))
+    high = max(float(np.nanmax(t.scores)) for t in traces if np.isfinite(t.scores).any())
+    height = (high - low) or 1.0
+    for panel in panels:
+        panel.set_xlim(begin - margin_s, end + margin_s)
+        panel.set_ylim(low - 0.025 * height, high + 0.08 * height)
+
+
+def _rulers(panel: Axes, look: Theme, ticks: int) -> None:
+    panel.yaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+    panel.grid(True, axis="y", color=look.grid, linewidth=0.8)
+    panel.set_ylabel("score", color=look.muted, fontsize=canvas.LABEL_PT, labelpad=8)
+    set_time_axis(panel.xaxis)
+
+
+def _subtitle(traces: Sequence[Trace], every_s: float | None, smooth_s: float | None, left_out: str) -> str:
+    if every_s is not None:
+        said = [f"means over {every_s:g} s"]
+    elif any(trace.is_bars for trace in traces):
+        said = ["a bar is one scored stretch"]
+    else:
+        spans = any((trace.end_s > trace.begin_s).any() for trace in traces)
+        said = ["overlapping windows, at their middles" if spans else "frame by frame"]
+    if smooth_s is not None:
+        said.append(f"moving mean of {smooth_s:g} s")
+    if left_out:
+        said.append(left_out)
+    text = ", ".join(said)
+    return text[0].upper() + text[1:]
