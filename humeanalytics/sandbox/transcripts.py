@@ -75,7 +75,9 @@ def _invent(seed: int, piece: Samples, stretch: Stretch) -> str:
 
 
 def _share_out(words: Sequence[Word], speech: Sequence[Stretch]) -> list[int]:
-    """How many words fall into each stretch: in proportion to its length, long words taking longer."""
+    """How many words fall into each stretch: a sentence each if that comes out even, else in proportion to its length."""
+    if words and words[-1].sentence + 1 == len(speech):
+        return [int(n) for n in np.bincount([word.sentence for word in words])]
     weights = np.array([len(word.text) + 2 for word in words], dtype=np.float64)
     middles = (np.cumsum(weights) - weights / 2) / max(weights.sum(), 1)
     durations = np.array([stretch.duration_s for stretch in speech])

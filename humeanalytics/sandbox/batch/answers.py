@@ -11,6 +11,7 @@ import msgspec
 from humeanalytics.sandbox.batch.rows import FileRows, ModelRows
 
 _encode = msgspec.json.Encoder().encode
+_NEW_MODEL = {"gaze": {"metadata": None, "grouped_predictions": [{"id": "unknown", "predictions": [{"yaw": 0.25}]}]}}
 
 
 class PredictionsWriter:
@@ -19,11 +20,13 @@ class PredictionsWriter:
     Args:
         file: Where to.
         new_fields: Put in fields nobody has heard of.
+        new_names: Put in a model nobody has heard of.
     """
 
-    def __init__(self, file: BinaryIO, new_fields: bool = False) -> None:
+    def __init__(self, file: BinaryIO, new_fields: bool = False, new_names: bool = False) -> None:
         self._file = file
         self._extra: dict[str, Any] = {"hologram": {"depth": 3, "tags": ["new"]}} if new_fields else {}
+        self._new_model = _NEW_MODEL if new_names else None
         self._any_source = False
         self._any_file = False
         self._errors: list[dict[str, Any]] = []
@@ -63,6 +66,8 @@ class PredictionsWriter:
         for number, model in enumerate(scored.models):
             write((b"," if number else b"") + _encode(model.model) + b":")
             self._model(model)
+        if self._new_model is not None:
+            write((b"," if scored.models else b"") + _encode(self._new_model)[1:-1])
         write(b"}}")
         self._any_file = True
         self.num_predictions += 1

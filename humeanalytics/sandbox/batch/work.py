@@ -68,7 +68,7 @@ def run_job(
         json_file = stack.enter_context(partial[0].open("wb"))
         zip_file = stack.enter_context(partial[1].open("wb"))
         archive = stack.enter_context(zipfile.ZipFile(zip_file, "w", zipfile.ZIP_DEFLATED, compresslevel=1))
-        predictions = stack.enter_context(PredictionsWriter(json_file, plan.faults.new_fields))
+        predictions = stack.enter_context(PredictionsWriter(json_file, plan.faults.new_fields, plan.faults.new_names))
         _Work(plan, seed, options, check, predictions, ArtifactsWriter(archive)).run(upload_path)
         stack.pop_all().close()
     for part, path in zip(partial, (predictions_path, artifacts_path), strict=True):
