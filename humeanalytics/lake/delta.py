@@ -185,6 +185,16 @@ class StoredTable:
         sync_folder(self.folder)
         sync_folder(self.folder / "_delta_log")
 
+    def remove(self, load_id: str) -> None:
+        """Take away the rows of one load. It counts as committed ever after: it cannot come again."""
+        with self._writing:
+            self._write, _ = self._current(self._write)
+            if self._write is None or self._write.transaction_version(load_id) is None:
+                return
+            before = self._write.version()
+            self._write.delete(f"load_id = '{load_id}'")
+            self._sync(before + 1, self._write.version())
+
     # -------------------------------------------------------------------------------------------------------- compaction
     def compact(self, *, many: int = layout.MANY_FILES, vacuum: bool = True) -> bool:
         """Merge the small files when there are many; return whether there were.

@@ -64,9 +64,13 @@ class Lake:
         self._providers = dict(providers)
         self._stored: dict[str, StoredTable] = {}
         self._lock = threading.Lock()
-        self.loads = Loads(path / "pending", self._table)
+        self.loads = Loads(path / "pending", self._table, self._table_names)
         self._at = version
         self._catalog = Catalog(SnapshotReader(path / "tables", self._table, self.loads, version))
+
+    def _table_names(self) -> list[str]:
+        folder = self.path / "tables"
+        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
     def _table(self, name: str) -> StoredTable:
         with self._lock:

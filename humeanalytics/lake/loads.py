@@ -11,7 +11,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,9 +55,10 @@ class Pending:
 class Loads:
     """The loads of one lake."""
 
-    def __init__(self, pending: Path, table: Callable[[str], StoredTable]) -> None:
+    def __init__(self, pending: Path, table: Callable[[str], StoredTable], names: Callable[[], list[str]]) -> None:
         self._folder = pending
         self._table = table
+        self._names = names
 
     def announce(
         self, load_id: str, *, flow: str, run_id: str, members: Mapping[str, Any] | None = None, lease_s: float = LEASE_S
@@ -107,7 +108,9 @@ class Loads:
             raise LakeError(f"Load {load_id} was not announced, so its rows could be seen by halves. Announce it first.")
         return self._table(table).append(load_id, data)
 
-    def complete(self, load_id: str, flow: str, run_id: str, row_counts: Mapping[str, int]) -> None:
+    def complete(
+        self, load_id: str, flow: str, run_id: str, row_counts: Mapping[str, int], *, replaces: Collection[str] = ()
+    ) -> None:
         """Make a load visible: all its tables have their rows. Then merge small files where there are many.
 
         Args:
@@ -115,6 +118,8 @@ class Loads:
             flow: The flow.
             run_id: The run.
             row_counts: Rows by table.
+            replaces: Loads whose rows are no longer to be seen from the same moment on. They stay where they are, for
+                older versions of the lake.
 
         Raises:
             LakeError: A table has none of the rows that ``row_counts`` tells of; the load stays pending.
@@ -129,6 +134,7 @@ class Loads:
             "run_id": run_id,
             "committed_at": datetime.now(UTC),
             "row_counts_json": json.dumps(dict(row_counts), sort_keys=True),
+            "replaces_json": json.dumps(sorted(replaces)) if replaces else None,
         }
         loads.append(load_id, pa.Table.from_pylist([row], schema=schema_of("loads")))
         self._forget(load_id)
@@ -149,6 +155,19 @@ class Loads:
         row_counts = {name: rows for name, rows in row_counts.items() if rows}
         self.complete(load_id, flow, run_id, row_counts)
         return row_counts
+
+    def roll_back(self, load_id: str) -> None:
+        """Take away a load that was announced, never completed, and cannot be done again. It may not be tried once more.
+
+        Raises:
+            LakeError: The load is complete.
+        """
+        if self.is_complete(load_id):
+            raise LakeError(f"Load {load_id} is complete; its rows are in use.")
+        for name in self._names():
+            self._table(name).remove(load_id)
+        self._marker(load_id).unlink(missing_ok=True)
+        sync_folder(self._folder)
 
     def is_complete(self, load_id: str) -> bool:
         """Return whether a load is complete."""

@@ -8,8 +8,10 @@ the versions fixed. Of any other load some of it may be: such a load either has 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -50,6 +52,18 @@ class LakeSnapshot:
         return files, mixed
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What some rows of ``loads`` say: which loads are complete, and which of them others took the place of."""
+
+    complete: frozenset[str] = frozenset()
+    replaced: frozenset[str] = frozenset()
+
+    @property
+    def holding(self) -> frozenset[str]:
+        return self.complete - self.replaced
+
+
 class SnapshotReader:
     """Take snapshots of a lake, each as cheap as what has changed since the one before.
 
@@ -64,52 +78,54 @@ class SnapshotReader:
         self._folder = tables
         self._table = table
         self._loads = loads
-        self._ids: dict[str, frozenset[str]] = {}
-        self._complete_at: tuple[int, frozenset[str]] = (-1, frozenset())
+        self._told: dict[str, _Told] = {}
+        self._told_at: tuple[int, _Told] = (-1, _Told())
         self._then: frozenset[str] | None = None
         if version is not None:
-            self._then = self._complete_then(version)
+            self._then = self._told_then(version).holding
         self._last: LakeSnapshot | None = None
 
     def read(self) -> LakeSnapshot:
         """Return the state of the lake now; the very same object as before when nothing has changed."""
-        before = self._complete_now()
+        before = self._told_now()
         names = sorted(path.name for path in self._folder.iterdir() if path.is_dir()) if self._folder.is_dir() else []
         tables = {name: snapshot for name in names if (snapshot := self._table(name).snapshot()) is not None}
         announced = self._loads.pending_ids()
-        after = self._complete_now()
-        complete = before if self._then is None else self._then
-        hidden = frozenset(announced | after) - complete
+        after = self._told_now()
+        complete = before.holding if self._then is None else self._then
+        hidden = frozenset(announced | after.complete) - complete
         last = self._last
         if last is None or (last.tables, last.complete, last.hidden) != (tables, complete, hidden):
             self._last = last = LakeSnapshot(tables, complete, hidden)
         return last
 
-    def _complete_now(self) -> frozenset[str]:
+    def _told_now(self) -> _Told:
         snapshot = self._table("loads").snapshot()
         if snapshot is None:
-            return frozenset()
-        if snapshot.version != self._complete_at[0]:
-            self._complete_at = snapshot.version, self._load_ids(snapshot)
-        return self._complete_at[1]
+            return _Told()
+        if snapshot.version != self._told_at[0]:
+            self._told_at = snapshot.version, self._read_told(snapshot)
+        return self._told_at[1]
 
-    def _complete_then(self, version: int) -> frozenset[str]:
+    def _told_then(self, version: int) -> _Told:
         loads = self._table("loads")
         now = loads.snapshot()
         newest = now.version if now is not None else 0
         if not 0 <= version <= newest:
             raise LakeError(f"The lake has versions 0 to {newest}, not {version}.", uri=str(self._folder.parent))
         try:
-            return self._load_ids(loads.snapshot_at(version)) if now is not None else frozenset()
+            return self._read_told(loads.snapshot_at(version)) if now is not None else _Told()
         except FileNotFoundError as error:
             raise LakeError(
                 f"Version {version} of the lake can no longer be told: a file of the table loads was removed ({error.filename}).",
                 uri=str(self._folder.parent),
             ) from error
 
-    def _load_ids(self, snapshot: Snapshot) -> frozenset[str]:
+    def _read_told(self, snapshot: Snapshot) -> _Told:
         for file in snapshot.files:
-            if file.path not in self._ids:
-                column = pq.read_table(file.path, columns=["load_id"], partitioning=None).column("load_id")
-                self._ids[file.path] = frozenset(column.to_pylist())
-        return frozenset().union(*(self._ids[file.path] for file in snapshot.files))
+            if file.path not in self._told:
+                table = pq.read_table(file.path, columns=["load_id", "replaces_json"], partitioning=None)
+                replaced = (json.loads(each) for each in table.column("replaces_json").to_pylist() if each)
+                self._told[file.path] = _Told(frozenset(table.column("load_id").to_pylist()), frozenset(chain(*replaced)))
+        parts = [self._told[file.path] for file in snapshot.files]
+        return _Told(frozenset().union(*(part.complete for part in parts)), frozenset().union(*(part.replaced for part in parts)))

@@ -290,6 +290,7 @@ _BOOKKEEPING = (
             _c("run_id", S, "the run that made it"),
             _c("committed_at", UTC_TIME, "when it became complete"),
             _c("row_counts_json", S, "rows by table"),
+            _c("replaces_json", S, "the loads whose rows these take the place of (a rebuild); null for all others"),
         ),
     ),
 )
