@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import functools
 import http.server
+import io
+import random
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hume_client import Hume, rows
-from made_media import image, silence, tar_of, voice, wav, zip_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_media import film, image, silence, tar_of, voice, wav, zip_of
 
+from humeanalytics.sandbox.batch.archives import BrokenArchive, opened
 from humeanalytics.sandbox.batch.downloads import is_loopback
+from humeanalytics.sandbox.batch.requests import read_request
+from humeanalytics.sandbox.batch.scoring import FileError, score_file
+from humeanalytics.sandbox.batch.task import Task
 from humeanalytics.sandbox.embedded import Sandbox
+from humeanalytics.sandbox.options import SandboxOptions
 
 SandboxWith = Callable[..., tuple[Sandbox, Hume]]
 SPEECH = wav(voice(1.0), silence(0.3))
@@ -60,10 +71,8 @@ def test_broken_archives_fail_as_a_source_or_file_by_file(shared: Hume, kind: st
 
 
 def test_damage_inside_an_archive_hits_one_file(shared: Hume) -> None:
-    import io
-    import zipfile
-
-    content = bytearray(zip_of({"one.txt": b"First text. " * 50, "two.txt": b"Second text."}))
+    noise = random.Random(1).randbytes(500).hex().encode()
+    content = bytearray(zip_of({"one.txt": noise, "two.txt": b"Second text."}))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         start = archive.getinfo("one.txt").header_offset
     content[start + 40 : start + 60] = b"\xff" * 20
@@ -84,6 +93,43 @@ def test_limits_of_archives(sandbox_with: SandboxWith) -> None:
 def test_an_empty_archive_has_no_predictions(shared: Hume) -> None:
     (source,) = shared.predictions(shared.upload({"empty.zip": zip_of({})}, models={"language": {}}))
     assert source["results"] == {"predictions": [], "errors": []}
+
+
+@given(
+    st.sampled_from(sorted(ARCHIVES)),
+    st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=9)), max_size=5),
+    st.floats(0, 1),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_done_to_an_archive_it_can_be_read_or_is_broken(
+    kind: str, damage: list[tuple[int, bytes]], share: float
+) -> None:
+    content = bytearray(ARCHIVES[kind])
+    for at, bytes_ in damage:
+        at %= len(content)
+        content[at : at + len(bytes_)] = bytes_
+    file = io.BytesIO(bytes(content[: int(len(content) * share) + 1]))
+    with suppress(BrokenArchive), opened(file, kind, 100, 10**9) as members:
+        for member in members:
+            with suppress(BrokenArchive), member.content() as unpacked:
+                unpacked.read()
+
+
+MEDIA = {"wav": SPEECH, "png": image(), "film": film(0.5, sound=voice(0.5)), "text": b"Hello there. \xc3\xa9"}
+ALL = Task(7, read_request({}, SandboxOptions()).models, None, max_duration_s=10)
+
+
+@given(
+    st.sampled_from(sorted(MEDIA)), st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=6)), max_size=8), st.floats(0, 1)
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_done_to_a_file_it_is_scored_or_refused(kind: str, damage: list[tuple[int, bytes]], share: float) -> None:
+    content = bytearray(MEDIA[kind])
+    for at, bytes_ in damage:
+        at %= len(content)
+        content[at : at + len(bytes_)] = bytes_
+    with suppress(FileError):
+        score_file(ALL, "file", io.BytesIO(bytes(content[: int(len(content) * share) + 1])), None, lambda: None)
 
 
 # -------------------------------------------------------------------------------------------------------------------- URLs

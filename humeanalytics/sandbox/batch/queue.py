@@ -11,15 +11,11 @@ from itertools import count
 
 from humeanalytics.sandbox.batch.callbacks import deliver
 from humeanalytics.sandbox.batch.store import JobStore
-from humeanalytics.sandbox.batch.work import Counts, Plan, decode_plan, run_job
+from humeanalytics.sandbox.batch.work import Counts, Plan, Stopped, decode_plan, run_job
 from humeanalytics.sandbox.clock import Clock
 from humeanalytics.sandbox.options import SandboxOptions
 
 _log = logging.getLogger(__name__)
-
-
-class Closing(Exception):
-    """The sandbox is being closed; the job goes on when it is opened again."""
 
 
 class JobQueue:
@@ -90,7 +86,7 @@ class JobQueue:
 
     def _check(self) -> None:
         if self._closing:
-            raise Closing
+            raise Stopped
 
     def _run(self, job_id: str) -> None:
         try:
@@ -106,14 +102,12 @@ class JobQueue:
             if message is None:
                 try:
                     counts = self._work(job_id, plan)
-                except Closing:
-                    raise
                 except Exception as error:
                     _log.exception("Sandbox job %s failed.", job_id)
                     message = f"internal error: {error}"
             callback_url = plan.callback_url
             self._at(started_ms / 1000 + self._options.run_s, lambda: self._end(job_id, callback_url, counts, message))
-        except Closing:
+        except Stopped:
             return
 
     def _work(self, job_id: str, plan: Plan) -> Counts:

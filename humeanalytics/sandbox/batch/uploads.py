@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import io
 import os
@@ -176,7 +177,7 @@ class FilePart(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size_bytes}[whence]
         if start + offset < 0:
-            raise ValueError("negative seek position")
+            raise OSError(errno.EINVAL, "negative seek position")  # as real files do
         self._at = start + offset
         return self._at
 

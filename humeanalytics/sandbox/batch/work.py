@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import random
 import zipfile
@@ -24,6 +25,15 @@ from humeanalytics.sandbox.batch.task import Task
 from humeanalytics.sandbox.batch.uploads import FilePart, Upload
 from humeanalytics.sandbox.faults import JobFaults
 from humeanalytics.sandbox.options import SandboxOptions
+
+_log = logging.getLogger(__name__)
+
+
+class Stopped(BaseException):
+    """The sandbox is being closed; the job is begun again when it is opened again.
+
+    Not an `Exception`, so that nothing that copes with the troubles of a single file swallows it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +202,14 @@ class _Work:
             self._predictions.error(name, error)
             return
         try:
-            self._keep(folder, score_file(self._task, name, content, sidecar, self._check))
+            scored = score_file(self._task, name, content, sidecar, self._check)
         except FileError as failed:
             self._predictions.error(name, str(failed))
+        except Exception as bug:
+            _log.exception("The sandbox could not score %s.", name)
+            self._predictions.error(name, f"internal error: {bug}")
+        else:
+            self._keep(folder, scored)
 
     def _keep(self, folder: str, scored: FileRows) -> None:
         self._predictions.file(scored)
