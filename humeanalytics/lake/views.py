@@ -51,7 +51,7 @@ def scores_v0(scores: Mapping[str, Sequence[str]], with_other: Iterable[str]) ->
     for table, columns in scores.items():
         speaker_id, face_id, begin_s, end_s, text = _PLACES.get(table, _SPOKEN)
         place = {"speaker_id": speaker_id, "face_id": face_id, "begin_s": begin_s, "end_s": end_s, "text": text}
-        listed = ", ".join(map(literal, columns))
+        listed = ", ".join(map(identifier, columns))
         parts.append(view_text("scores_v0").fill(table=table, columns=listed, **place))
         if table in with_other:
             parts.append(view_text("scores_v0_other").fill(table=table, **place))

@@ -7,8 +7,8 @@ FROM (
     UNPIVOT (
         SELECT recording_id, scoring_id, file, CAST($speaker_id AS VARCHAR) AS speaker_id, CAST($face_id AS VARCHAR) AS face_id,
             CAST($begin_s AS DOUBLE) AS begin_s, CAST($end_s AS DOUBLE) AS end_s, CAST($text AS VARCHAR) AS text,
-            COLUMNS(lambda c: c IN ($columns))
+            $columns
         FROM main.$table
-    ) ON COLUMNS(lambda c: c IN ($columns)) INTO NAME "column" VALUE score
+    ) ON $columns INTO NAME "column" VALUE score
 ) AS s
 JOIN internal.names AS n ON n.model = '$table' AND n."column" = s."column"
