@@ -8,10 +8,10 @@ a recording occurred: two people who both wrote "No." are two items of one recor
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 from humeanalytics.redaction import without_signature
 
@@ -86,10 +86,15 @@ def media_type_of(name: str) -> str | None:
     >>> media_type_of("a/B.MP4"), media_type_of("https://x.com/a.tar.gz?x=1"), media_type_of("notes.docx")
     ('video', 'archive', None)
     """
-    path = urlsplit(name).path if "://" in name else name
+    path = _path_of(name) if "://" in name else name
     suffixes = PurePosixPath(path.lower()).suffixes
     for count in (2, 1):
         found = MEDIA_TYPES.get("".join(suffixes[-count:]).removeprefix("."))
         if found:
             return found
     return None
+
+
+def _path_of(url: str) -> str:
+    """The path of a URL of any quality; `urllib` refuses some that payloads hold."""
+    return re.split("[?#]", url.partition("://")[2], maxsplit=1)[0].partition("/")[2]

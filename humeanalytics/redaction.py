@@ -1,58 +1,138 @@
 """Take secrets out of whatever is stored or printed.
 
-Two things carry credentials in Hume's payloads: the query of a signed URL (``source.url``, ``request.urls``, audio
-download links) and a few fields by name. Both are blanked: the name stays, so that a reader sees something was there, the
-value goes. Parameters that are no signature stay, because they can be what tells two recordings apart (``?id=5``).
+Three things carry credentials in Hume's payloads: the query of a signed URL (``source.url``, ``request.urls``, audio
+download links), the user info of a URL, and a few fields by name. They are blanked: the name stays, so that a reader sees
+something was there, the value goes. Parameters that are no signature stay, because they can be what tells two recordings
+apart (``?id=5``).
+
+A payload is not parsed for that: it may be broken, and it must stay byte for byte as it came but for what is blanked. So
+the patterns here know how JSON escapes what they look for, and never take half an escape.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
 # Parameters that grant access: Amazon, Google, Azure, Alibaba, Tencent, CloudFront, and what sites name their own.
 _GRANTS_ACCESS = re.compile(
     r"x-amz-.+|x-goog-.+|x-oss-.+|q-sign.*|awsaccesskeyid|googleaccessid|ossaccesskeyid|key-pair-id|sig|hmac|hdnea|jwt|"
     r"auth|authorization|credentials?|[a-z0-9_.-]*(?:token|secret|password|passwd|api_?key|access_?key|signature)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 # Parameters that bound a signature in time or scope. On their own they may mean anything (``?st=2``), so they count as
 # part of a signature only beside one of the above.
 _BOUNDS_ACCESS = re.compile(
-    r"expires?|expiry|exp|policy|se|sp|sv|sr|st|spr|sip|srt|ss|skoid|sktid|skt|ske|sks|skv|q-.+|security", re.IGNORECASE
+    r"expires?|expiry|exp|policy|se|sp|sv|sr|st|spr|sip|srt|ss|skoid|sktid|skt|ske|sks|skv|q-.+|security",
+    re.IGNORECASE | re.ASCII,
 )
 _SECRET_FIELDS = (
     rb"api_?key|x-hume-api-key|secret_?key|access_?token|refresh_?token|client_?secret|password|authorization|bearer_?token"
 )
 
-_URL_QUERY = re.compile(rb"(https?:(?:\\?/){2}[^\"\s<>?]*\?)([^\"\s<>#]+)", re.IGNORECASE)
-_PAIR_SEPARATOR = re.compile(rb"(&amp;|&|\\u0026)")
-_USER_INFO = re.compile(rb"(https?:(?:\\?/){2})[^/\"\s\\@?#]+@", re.IGNORECASE)
-_FIELD = re.compile(rb'("(?:' + _SECRET_FIELDS + rb')"\s*:\s*)"(?:[^"\\]|\\.)+"', re.IGNORECASE)
-_OPEN_FIELD = re.compile(rb'"(?:' + _SECRET_FIELDS + rb')"\s*(?::\s*("(?:[^"\\]|\\.)*)?)?$', re.IGNORECASE)
-_FIELD_HINTS = (b"key", b"Key", b"KEY", b"oken", b"OKEN", b"ecret", b"ECRET", b"assword", b"uthorization")
+# A stretch of parameters runs from a separator to whatever cannot stand in a URL. A backslash is part of it only where it
+# escapes something that can: \/ or \u0026, but not \" or \n.
+_PARAMETERS = re.compile(
+    rb"[?&#\\](?:(?<=[?&#])|(?<=\\)u00(?:26|3[fF]|23))"
+    rb'(?:[^"\s<>\\]+|\\[/\\]|\\u(?!0022)[0-9a-fA-F]{4})+'
+)
+_USER_INFO = re.compile(rb'(/\\?/)([^/"\s\\?#]+)@')
+_SCHEME = re.compile(rb"(?:(https?)|[a-z0-9+.-]):\\?$", re.IGNORECASE)
+_FIELD = re.compile(rb'("(?:' + _SECRET_FIELDS + rb')"\s*:\s*)"(?:[^"\\]|\\.)+"', re.IGNORECASE | re.DOTALL)
+_FIELD_HINTS = (b'key"', b'token"', b'secret"', b'password"', b'authorization"')
 _HEADER = re.compile(r"(?i)(x-hume-api-key|authorization)(['\"]?\s*[:=]\s*['\"]?)(?:bearer\s+)?[^\s'\",}]+")
 
-#: More of a payload than any URL or secret field takes; this much is held back until its end is known.
-_HOLD_BACK_BYTES = 64 * 1024
+# What parts parameters, and a name from its value: in the URL itself (also as HTML and JSON escape it) ...
+_SEPARATOR = re.compile(r"(&amp;|\\u00(?:26|3f|23)|[?&#])", re.IGNORECASE)
+_EQUALS = re.compile(r"=|\\u003d", re.IGNORECASE)
+# ... and in a URL that is itself the value of a parameter.
+_INNER_SEPARATOR = re.compile(r"(%26|%3f|%23)", re.IGNORECASE)
+_INNER_EQUALS = re.compile(r"%3d", re.IGNORECASE)
+
+#: More than any URL or secret field takes: what began so long ago has ended.
+_LONGEST_BYTES = 64 * 1024
+_BLOCK_BYTES = 4 * _LONGEST_BYTES
+_MOST_HELD_BYTES = 16 * _LONGEST_BYTES
 
 
-def _signature_names(names: Iterable[str]) -> set[str]:
+def _secret_names(names: Iterable[str]) -> set[str]:
     """Which of the parameter names of one query belong to a signature."""
     names = set(names)
-    granting = {name for name in names if _GRANTS_ACCESS.fullmatch(name)}
-    return granting | {name for name in names if granting and _BOUNDS_ACCESS.fullmatch(name)}
+    granting = {name for name in names if _GRANTS_ACCESS.fullmatch(unquote(name))}
+    return granting | {name for name in names if granting and _BOUNDS_ACCESS.fullmatch(unquote(name))}
 
 
-def _blank_query(match: re.Match[bytes]) -> bytes:
-    pieces = _PAIR_SEPARATOR.split(match[2])
-    names = [piece.partition(b"=")[0].decode("latin-1") for piece in pieces]
-    secret = _signature_names(names[::2])
-    for i in range(0, len(pieces), 2):
-        if names[i] in secret:
-            pieces[i] = names[i].encode("latin-1") + b"="
-    return match[1] + b"".join(pieces)
+def _parameters(text: str, separator: re.Pattern[str], equals: re.Pattern[str]) -> list[tuple[str, str, str, bool]]:
+    """Split a query into (separator before, name with its equals sign, value, whether it is secret).
+
+    A parameter without an equals sign is a value without a name.
+    """
+    pieces = ["", *separator.split(text)]
+    split = []
+    for before, piece in zip(pieces[::2], pieces[1::2], strict=True):
+        sign = equals.search(piece)
+        name, value_start = (piece[: sign.start()], sign.end()) if sign else (piece, 0)
+        split.append((before, name, piece[:value_start], piece[value_start:]))
+    secret = _secret_names(name for _, name, _, _ in split)
+    return [(before, head, value, name in secret) for before, name, head, value in split]
+
+
+def _blanked(query: str) -> str:
+    """Take the values of its secret parameters out of a query."""
+    kept = ""
+    for before, head, value, secret in _parameters(query, _SEPARATOR, _EQUALS):
+        if "%3" in value and not secret:
+            inner = _parameters(value, _INNER_SEPARATOR, _INNER_EQUALS)
+            value = "".join(b + h + ("" if s and h else v) for b, h, v, s in inner)
+        kept += before + head + ("" if secret and head else value)
+    return kept
+
+
+def _dropped(query: str) -> str:
+    """Take its secret parameters out of a query, names and all; what is left begins with the same separator."""
+    kept, first = "", ""
+    for before, head, value, secret in _parameters(query, _SEPARATOR, _EQUALS):
+        first = first or before
+        if secret or not head + value:
+            continue
+        if "%3" in value:
+            inner = _parameters(value, _INNER_SEPARATOR, _INNER_EQUALS)
+            value = "".join(b + h + v for b, h, v, s in inner if not s)
+        kept += (before if kept else first) + head + value
+    return kept
+
+
+def _user_info(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Find user info in URLs. Elsewhere than on the web a lone name is no credential: it may be an Azure container."""
+    for found in _USER_INFO.finditer(data):
+        scheme = _SCHEME.search(data, max(0, found.start() - 8), found.start())
+        if scheme and (scheme[1] or b":" in found[2]):
+            yield scheme.start(), found.end(), scheme[0] + found[1]
+
+
+def _edits(data: bytes) -> list[tuple[int, int, bytes]]:
+    """Return what may have to be replaced in ``data``: begin, end, and what comes there; in order, outer ones first."""
+    edits = []
+    # Scores make up nearly all of a payload and hold none of these: a few quick searches spare the regular expressions.
+    lower = data.lower()
+    if any(hint in lower for hint in _FIELD_HINTS):
+        edits += [(*found.span(), found[1] + b'""') for found in _FIELD.finditer(data)]
+    if b"@" in data:
+        edits += _user_info(data)
+    if b"=" in data or b"%3" in data or b"\\u003" in data:
+        for found in _PARAMETERS.finditer(data):
+            edits.append((*found.span(), _blanked(found[0].decode("latin-1")).encode("latin-1")))
+    return sorted(edits, key=lambda edit: (edit[0], -edit[1]))
+
+
+def _edited(data: bytes, edits: Iterable[tuple[int, int, bytes]]) -> bytes:
+    pieces, done = [], 0
+    for begin, end, replacement in edits:
+        if begin >= done:
+            pieces += [data[done:begin], replacement]
+            done = end
+    return b"".join([*pieces, data[done:]])
 
 
 def redact_bytes(data: bytes) -> bytes:
@@ -61,14 +141,8 @@ def redact_bytes(data: bytes) -> bytes:
     >>> redact_bytes(b'{"url": "https://x.com/a.mp4?id=5&X-Amz-Signature=abc"}')
     b'{"url": "https://x.com/a.mp4?id=5&X-Amz-Signature="}'
     """
-    # Scores make up nearly all of a payload and hold none of these: a few memchr passes spare three regular expressions.
-    if b"?" in data:
-        data = _URL_QUERY.sub(_blank_query, data)
-    if b"@" in data:
-        data = _USER_INFO.sub(rb"\1", data)
-    if any(hint in data for hint in _FIELD_HINTS):
-        data = _FIELD.sub(rb'\1""', data)
-    return data
+    edits = _edits(data)
+    return _edited(data, edits) if edits else data
 
 
 def redact_text(text: str) -> str:
@@ -79,7 +153,7 @@ def redact_text(text: str) -> str:
 class StreamRedactor:
     """Redact a payload that arrives in pieces, wherever the pieces were cut: `feed` each, then `finish`.
 
-    A piece is let go up to its last quotation mark that no secret field straddles: no URL holds a raw quotation mark.
+    The end of what came is held back, since a secret may have begun in it; and nothing is cut where one was found.
     """
 
     def __init__(self) -> None:
@@ -88,17 +162,18 @@ class StreamRedactor:
     def feed(self, chunk: bytes) -> bytes:
         """Take the next piece; return what can be let go (maybe nothing)."""
         self._held += chunk
-        if len(self._held) < _HOLD_BACK_BYTES:
+        if len(self._held) < _BLOCK_BYTES:
             return b""
-        cut = self._held.rfind(b'"') + 1
-        if cut == 0 and len(self._held) > 4 * _HOLD_BACK_BYTES:  # one enormous token, or no JSON at all
-            cut = len(self._held) - _HOLD_BACK_BYTES
-        open_field = _OPEN_FIELD.search(self._held, max(0, cut - _HOLD_BACK_BYTES), cut)
-        if open_field:
-            cut = open_field.start()
-        ready = bytes(self._held[:cut])
+        data = bytes(self._held)
+        edits = _edits(data)
+        cut = len(data) - _LONGEST_BYTES
+        for begin, end, _ in reversed(edits):
+            if begin < cut < end:
+                cut = begin
+        if not cut and len(data) > _MOST_HELD_BYTES:  # one enormous token, which is no URL
+            cut = len(data) - _LONGEST_BYTES
         del self._held[:cut]
-        return redact_bytes(ready)
+        return _edited(data[:cut], [edit for edit in edits if edit[1] <= cut])
 
     def finish(self) -> bytes:
         """Return the rest."""
@@ -109,11 +184,12 @@ class StreamRedactor:
 def without_signature(url: str) -> str:
     """Return ``url`` without user info, fragment and signature parameters: what names a resource, not who may read it.
 
+    The same for a URL however it was signed, and for what redaction left of it.
+
     >>> without_signature("https://u:p@x.com/a.mp4?id=5&Expires=1&Signature=abc#t=3")
     'https://x.com/a.mp4?id=5'
     """
-    parts = urlsplit(url)
-    pairs = [pair for pair in parts.query.split("&") if pair]
-    secret = _signature_names(pair.partition("=")[0] for pair in pairs)
-    query = "&".join(pair for pair in pairs if pair.partition("=")[0] not in secret)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+    given = url.partition("#")[0].encode("utf-8", "surrogatepass")
+    address = _edited(given, _user_info(given)).decode("utf-8", "surrogatepass")
+    query = _SEPARATOR.search(address)
+    return address[: query.start()] + _dropped(address[query.start() :]) if query else address
