@@ -85,6 +85,8 @@ def _add(sums: Hashes, array: pa.Array, name: bytes) -> None:
     """Add to the sum of each row what its value in one column contributes."""
     if pa.types.is_string(array.type):
         array = pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
+        if array.null_count == len(array):
+            return
     valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
     for position, word in enumerate(_words(array)):
         word += np.uint64(1)  # so that zero is not the same as null
@@ -96,9 +98,9 @@ def _add(sums: Hashes, array: pa.Array, name: bytes) -> None:
 
 def _add_map(sums: Hashes, array: pa.MapArray) -> None:
     """Add the entries of a map column as if each key were a column."""
-    rows = np.repeat(np.arange(len(array)), pc.list_value_length(array).fill_null(0).to_numpy())
-    entries = pc.list_flatten(array.cast(pa.list_(pa.struct([("key", pa.string()), ("value", array.type.item_type)]))))
-    keys, values = entries.field("key"), entries.field("value")
+    lists = array.cast(pa.list_(pa.struct([("key", pa.string()), ("value", array.type.item_type)])))
+    rows = pc.list_parent_indices(lists).to_numpy()
+    keys, values = pc.list_flatten(lists).flatten()
     for key in pc.unique(keys).to_pylist():
         chosen = pc.equal(keys, key)
         part = np.zeros((_LANES, pc.sum(chosen).as_py()), np.uint64)

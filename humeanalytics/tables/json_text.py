@@ -11,6 +11,7 @@ import msgspec
 from humeanalytics.errors import UnreadableResponse
 
 _PIECE_BYTES = 1 << 20
+_BYTE = re.compile(r"\(byte (\d+)\)")
 _BLANK = re.compile(rb"[ \t\r\n]*")
 # The escape of one half of a pair, without the other half beside it: JavaScript writes these, UTF-8 cannot.
 _HALF_A_PAIR = re.compile(
@@ -83,10 +84,12 @@ def decode(raw: Any, type_: Any, item: str, place: str) -> Any:
 
 
 def _reason(raw: Any, message: str, place: str) -> str:
-    """Say why JSON is malformed. For a surrogate that stands alone the decoder's own reason is that data is missing."""
-    if "truncated" not in message:
-        return f"{place}: {message}"
-    half = _HALF_A_PAIR.search(memoryview(raw))
-    if half:
+    """Say why JSON is malformed. The decoder calls a surrogate that stands alone, and many a cut, something else."""
+    view = memoryview(raw)
+    half = _HALF_A_PAIR.search(view)
+    if half and ("truncated" in message or "escape" in message):
         return f"{place}: half of a surrogate pair, {half[0].decode()}, at byte {half.start()}"
-    return f"{place}: the JSON ends early, after {len(memoryview(raw))} bytes; the file seems to be cut off"
+    at = _BYTE.search(message)
+    if "truncated" in message or (at and int(at[1]) >= len(view)):
+        return f"{place}: the JSON ends early, after {len(view)} bytes; the file seems to be cut off"
+    return f"{place}: {message}"
