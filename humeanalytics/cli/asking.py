@@ -84,7 +84,7 @@ def errors(
     json: JsonOption = False,
 ) -> None:
     """List what Hume or the flattener could not do, newest first."""
-    query = "SELECT at, stage, error, uri, hume_job_id, model, message FROM errors ORDER BY at DESC, uri LIMIT ?"
+    query = "SELECT happened_at, stage, error, uri, hume_job_id, model, message FROM errors ORDER BY happened_at DESC, uri LIMIT ?"
     with existing_lake(lake) as opened:
         rows = opened.sql(query, [limit]).rows()
     if json:
@@ -93,7 +93,7 @@ def errors(
         typer.echo("no errors")
     else:
         for row in rows:
-            typer.echo(f"{row['at']:%Y-%m-%d %H:%M} {row['stage']:<8}{row['uri'] or ''}\n    {row['message']}")
+            typer.echo(f"{row['happened_at']:%Y-%m-%d %H:%M} {row['stage']:<8}{row['uri'] or ''}\n    {row['message']}")
 
 
 @app.command(epilog="Example: humeanalytics runs --lake lake")

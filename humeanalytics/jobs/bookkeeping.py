@@ -140,7 +140,7 @@ def error_row(
         "model": model,
         "error": error,
         "message": redact_text(message),
-        "at": datetime.now(UTC),
+        "happened_at": datetime.now(UTC),
     }
 
 

@@ -29,8 +29,8 @@ def embedded_sandbox(uri: str, seed: int, settings: Settings, *, wait_s: float =
         LakeLocked: Another run has the sandbox of this lake.
         SettingsError: The lake's sandbox has another seed.
     """
-    from humeanalytics.sandbox.embedded import Sandbox
     from humeanalytics.sandbox.batch.store import StateInUse
+    from humeanalytics.sandbox.embedded import Sandbox
 
     with open_lake(uri) as lake:
         lake.claim(synthetic=True)  # refuses a lake of real results before anything is put into it

@@ -15,7 +15,7 @@ from humeanalytics.errors import HumeAnalyticsError, ItemError, LakeMixed, Usage
 from humeanalytics.jobs.bookkeeping import ROWS, Row, error_row, load_rows, roll_forward_rows, uri_of, utc
 from humeanalytics.jobs.flow import open_flow, run_row
 from humeanalytics.jobs.ledger import Ledger, now
-from humeanalytics.jobs.load_content import Answered, LoadContent, add_answer, known_scorings, load_id_of
+from humeanalytics.jobs.load_content import Answered, LoadContent, add_saved, known_scorings, load_id_of
 from humeanalytics.jobs.manifest import read_manifest
 from humeanalytics.jobs.progress import Progress, show_progress
 from humeanalytics.jobs.reading import SAVED
@@ -145,7 +145,7 @@ class _Ingest:
             with self._lake.raw.writer("batch", "predictions", "json") as writer:
                 while chunk := stream.read(_CHUNK_BYTES):
                     writer.write(chunk)
-                raw = writer.commit({"origin": SAVED, "uri": path, "received_at": now(), "labels": {}})
+                raw = writer.commit({"origin": SAVED, "uri": path, "received_at": now()})
         return _Kept(path, raw.response_id, raw.size_bytes)
 
     def _error(self, path: str, error: ItemError | OSError) -> Row:
@@ -181,19 +181,20 @@ class _Ingest:
 
     def _fill(self, load: LoadContent, kept: Sequence[_Kept], load_id: str) -> None:
         read = [(each, self._flattened(each)) for each in kept]
-        fingerprints = [answer.fingerprint for _, flat in read for answer in flat.answers]
-        known = known_scorings(self._lake, fingerprints)
+        known = known_scorings(self._lake, [answer.fingerprint for _, flat in read for answer in flat.answers])
         resolve = known_recordings(self._lake)
+        items: dict[str, list[Row]] = {}
         for each, flattened in read:
             job = flattened.job_id or each.response_id[:32]
             recording_ids = [resolve(saved_recording_id(answer, job)) for answer in flattened.answers]
-            again = add_answer(load, self._answered(each, flattened), flattened, recording_ids, known, load_id=load_id)
+            answered = self._answered(each, flattened)
+            again = add_saved(load, answered, flattened, recording_ids, known, load_id=load_id, run_id=self._summary.run_id)
             self._summary.recordings["answers_known"] += again
             self._summary.recordings["answers"] += len(flattened.answers)
             for table, row in saved_item_rows(flattened, recording_ids, each.path, self._labelling):
-                load.add(table, row)
-            for failure in flattened.failures:
-                load.add("errors", self._failure(failure.message, failure.file, failure.model, flattened.job_id, each.path))
+                items.setdefault(table, []).append(row)
+        # A load of its own, kept under raw/: what a manifest said stands in no answer of Hume's.
+        load_rows(self._lake, items, flow=FLOW, run_id=self._summary.run_id)
 
     def _flattened(self, kept: _Kept) -> Flattened:
         with self._lake.raw.open(kept.response_id) as stream:
@@ -214,17 +215,4 @@ class _Ingest:
             size_bytes=kept.size_bytes,
             raw_path=meta.get("path"),
             works=(),
-        )
-
-    def _failure(self, message: str, file: str | None, model: str | None, job: str | None, path: str) -> Row:
-        uri = f"{path}#{file}" if file else path
-        return error_row(
-            stage="score",
-            message=message,
-            error="ScoringFailed",
-            run_id=self._summary.run_id,
-            api="batch",
-            uri=uri,
-            hume_job_id=job,
-            model=model,
         )

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from humeanalytics.jobs.answers import scoring_id
-from humeanalytics.jobs.bookkeeping import Row, table_of
+from humeanalytics.jobs.answers import Outcome, scoring_id, tie
+from humeanalytics.jobs.bookkeeping import Row, error_row, table_of
 from humeanalytics.jobs.work import Work
 from humeanalytics.lake.lake import Lake
 from humeanalytics.tables.flattened import Flattened
@@ -154,6 +154,64 @@ def add_answer(
         },
     )
     return len(fresh) - sum(fresh)
+
+
+def add_job(
+    load: LoadContent,
+    answered: Answered,
+    flattened: Flattened,
+    known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]],
+    *,
+    load_id: str,
+    run_id: str,
+) -> tuple[tuple[Outcome, ...], int]:
+    """Add the answer of a job: its scorings, and an error for whatever of it failed or was left without a word.
+
+    Returns:
+        What came of each recording of the job, and how many of the scorings were known already.
+    """
+    tied = tie(flattened, answered.works, answered.hume_job_id or answered.response_id)
+    again = add_answer(load, answered, flattened, tied.recording_ids, known, load_id=load_id)
+    for failure, work in tied.failures:
+        load.add("errors", _error(answered, run_id, failure.message, work, failure.file, failure.model))
+    for outcome in tied.outcomes:
+        if not outcome.done and not outcome.messages:
+            load.add("errors", _error(answered, run_id, "Hume's answer does not mention this recording.", outcome.work))
+    return tied.outcomes, again
+
+
+def add_saved(
+    load: LoadContent,
+    answered: Answered,
+    flattened: Flattened,
+    recording_ids: Sequence[str],
+    known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]],
+    *,
+    load_id: str,
+    run_id: str,
+) -> int:
+    """Add an answer found in a file; return how many of its scorings were known already."""
+    again = add_answer(load, answered, flattened, recording_ids, known, load_id=load_id)
+    for failure in flattened.failures:
+        file = f"{answered.uri}#{failure.file}" if failure.file else answered.uri
+        load.add("errors", _error(answered, run_id, failure.message, None, file, failure.model))
+    return again
+
+
+def _error(
+    answered: Answered, run_id: str, message: str, work: Work | None, file: str | None = None, model: str | None = None
+) -> Row:
+    return error_row(
+        stage="score",
+        message=message,
+        error="ScoringFailed",
+        run_id=run_id,
+        api=answered.api,
+        uri=work.uri if work else file,
+        recording_id=work.recording_id if work else None,
+        hume_job_id=answered.hume_job_id,
+        model=model,
+    )
 
 
 def _add_scores(

@@ -13,10 +13,10 @@ from typing import Any
 
 from humeanalytics.errors import UnreadableResponse
 from humeanalytics.jobs import states
-from humeanalytics.jobs.answers import Outcome, tie
-from humeanalytics.jobs.bookkeeping import ROWS, Row, error_row, roll_forward_rows, uri_of, utc
+from humeanalytics.jobs.answers import Outcome
+from humeanalytics.jobs.bookkeeping import ROWS, Row, error_row, load_rows, roll_forward_rows, uri_of, utc
 from humeanalytics.jobs.ledger import Ledger, now
-from humeanalytics.jobs.load_content import Answered, LoadContent, add_answer, known_scorings, load_id_of
+from humeanalytics.jobs.load_content import Answered, LoadContent, add_job, known_scorings, load_id_of
 from humeanalytics.jobs.work import LedgerJob, Work
 from humeanalytics.lake.lake import Lake
 from humeanalytics.tables.batch import flatten_predictions
@@ -35,16 +35,11 @@ class AnswerLoader:
         self.known_again = 0
         self.messages: list[tuple[str | None, str]] = []
 
-    def _add_error(self, load: LoadContent, row: Row) -> None:
-        load.add("errors", row)
-        self.messages.append((row["uri"], row["message"]))
-
     def recover(self) -> None:
         """Roll forward the loads that a killed run left unfinished."""
         unfinished: dict[str, list[LedgerJob]] = {}
-        for job in self._ledger.jobs(states.RECEIVED, *states.ENDED_BADLY, api=self._flow):
-            # What ended badly stays where it is once its errors are loaded; an answer received is waiting until it moves.
-            if job.load_id and (job.state == states.RECEIVED or not self._lake.loads.is_complete(job.load_id)):
+        for job in self._ledger.jobs(states.RECEIVED, api=self._flow):
+            if job.load_id is not None:
                 unfinished.setdefault(job.load_id, []).append(job)
         for load_id, jobs in unfinished.items():
             self._load(load_id, jobs)
@@ -53,60 +48,49 @@ class AnswerLoader:
                 roll_forward_rows(self._lake, pending)
 
     def load(self, jobs: Sequence[LedgerJob]) -> None:
-        """Load the answers of some received jobs, and the errors of jobs that ended badly, as one load."""
-        ended_badly = self._ledger.jobs_with_unwritten_errors(self._flow)
-        jobs = [*jobs, *ended_badly]
+        """Load the answers of some received jobs, as one load; and the errors of jobs that ended badly, as another."""
+        self._load_bad_ends()
         if not jobs:
             return
         load_id = load_id_of((job.response_id or "" for job in jobs), (job.job_id for job in jobs))
         self._ledger.assign_load(load_id, [job.job_id for job in jobs])
         self._load(load_id, jobs)
 
+    def _load_bad_ends(self) -> None:
+        jobs = self._ledger.jobs_with_unwritten_errors(self._flow)
+        rows = [row for job in jobs for row in self._bad_end(job)]
+        load_id = load_rows(self._lake, {"errors": rows}, flow=self._flow, run_id=self._run_id)
+        self.messages += [(row["uri"], row["message"]) for row in rows]
+        # Where there is nothing to tell (a job that went on in parts), that is told.
+        self._ledger.assign_load(load_id or "", [job.job_id for job in jobs])
+
     def _load(self, load_id: str, jobs: Sequence[LedgerJob]) -> None:
         load, outcomes, unreadable = LoadContent(), [], []
         read: list[tuple[LedgerJob, Answered, Flattened]] = []
         for job in jobs:
             works = tuple(self._ledger.works(job.job_id))
-            if job.state in states.ENDED_BADLY:
-                self._add_bad_end(load, job, works)
-                continue
             try:
                 read.append((job, *self._read(job, works)))
             except UnreadableResponse as error:
                 unreadable.append((job, str(error)))
-                self._add_unreadable(load, job, works, str(error))
+                for work in works:
+                    load.add("errors", self._error_of(job, work, "flatten", str(error)))
         # Rows of a load that was already half committed must come out the same: what this very load has in the lake
         # does not count as known. Pending loads are hidden, so it is not seen; a complete one is not made again.
         done = self._lake.loads.is_complete(load_id)
         known = {} if done else known_scorings(self._lake, [a.fingerprint for _, _, flat in read for a in flat.answers])
         for job, answered, flattened in read:
-            tied = tie(flattened, answered.works, job.hume_job_id or answered.response_id)
             self.scores_rounded += flattened.scores_rounded
             self.names_doubled += flattened.names_doubled
-            self.known_again += add_answer(load, answered, flattened, tied.recording_ids, known, load_id=load_id)
-            for failure, work in tied.failures:
-                self._add_error(
-                    load,
-                    error_row(
-                        stage="score",
-                        message=failure.message,
-                        error="ScoringFailed",
-                        run_id=self._run_id,
-                        api=answered.api,
-                        uri=work.uri if work else failure.file,
-                        recording_id=work.recording_id if work else None,
-                        hume_job_id=job.hume_job_id,
-                        model=failure.model,
-                    ),
-                )
-            for silent in (o for o in tied.outcomes if not o.done and not o.messages):
-                self._add_error(load, self._silence(silent, job))
-            outcomes.append((job, tied.outcomes))
+            of_job, again = add_job(load, answered, flattened, known, load_id=load_id, run_id=self._run_id)
+            self.known_again += again
+            outcomes.append((job, of_job))
         if not done:
             tables = load.tables(load_id)
             members = {"kind": "answers", "jobs": [job.job_id for job in jobs], "responses": [j.response_id for j in jobs]}
             self._lake.loads.commit_all(load_id, flow=self._flow, run_id=self._run_id, members=members, tables=tables)
-            self.rows_loaded.update({name: pieces.num_rows for name, pieces in tables.items() if name in load.scores})
+            self.rows_loaded.update({name: tables[name].num_rows for name in load.scores})
+        self.messages += [(row["uri"], row["message"]) for row in load.rows.get("errors", ())]
         self._settle(load_id, outcomes, unreadable)
 
     def _settle(
@@ -145,19 +129,11 @@ class AnswerLoader:
         )
         return answered, flattened
 
-    def _add_bad_end(self, load: LoadContent, job: LedgerJob, works: Sequence[Work]) -> None:
+    def _bad_end(self, job: LedgerJob) -> list[Row]:
         if not self._ledger.claims_of(job.job_id):
-            return  # refused as a whole and sent again in parts: the parts tell
-        for work in works:
-            stage = "submit" if job.state == states.REJECTED else "score"
-            self._add_error(load, self._error_of(job, work, stage, job.message or job.state))
-
-    def _add_unreadable(self, load: LoadContent, job: LedgerJob, works: Sequence[Work], message: str) -> None:
-        for work in works:
-            self._add_error(load, self._error_of(job, work, "flatten", message))
-
-    def _silence(self, outcome: Outcome, job: LedgerJob) -> Row:
-        return self._error_of(job, outcome.work, "score", "Hume's answer does not mention this recording.")
+            return []  # refused as a whole and sent again in parts: the parts tell
+        stage = "submit" if job.state == states.REJECTED else "score"
+        return [self._error_of(job, work, stage, job.message or job.state) for work in self._ledger.works(job.job_id)]
 
     def _error_of(self, job: LedgerJob, work: Work, stage: str, message: str) -> Row:
         kind = {"submit": "RequestRejected", "flatten": "UnreadableResponse"}.get(stage, "ScoringFailed")

@@ -264,7 +264,7 @@ _BOOKKEEPING = (
             _c("model", S, "the model, where only one failed"),
             _c("error", S, "its kind"),
             _c("message", S, "what happened, in Hume's words where they are Hume's"),
-            _c("at", UTC_TIME, "when"),
+            _c("happened_at", UTC_TIME, "when"),
         ),
     ),
     Table(

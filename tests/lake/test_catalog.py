@@ -246,7 +246,7 @@ def test_bookkeeping_shows_each_thing_once(lake: Lake) -> None:
         recordings=[met],
         settings=[known],
         responses=[{**answer, "received_at": at(1)}],
-        errors=[{**error, "at": at(1)}],
+        errors=[{**error, "happened_at": at(1)}],
         runs=[run],
         scorings=[scoring("s1", "r1")],
         scoring_sources=[source],
@@ -257,7 +257,7 @@ def test_bookkeeping_shows_each_thing_once(lake: Lake) -> None:
         recordings=[{**met, "sha256": None, "md5": "7", "duration_s": 2.5}],
         settings=[known],
         responses=[{**answer, "received_at": at(2)}],
-        errors=[{**error, "at": at(2)}],
+        errors=[{**error, "happened_at": at(2)}],
         runs=[{**run, "ended_at": at(9), "exit_code": 0}],
         scoring_sources=[source, {**source, "uri": "other.json"}],
     )
@@ -265,7 +265,7 @@ def test_bookkeeping_shows_each_thing_once(lake: Lake) -> None:
     assert (recording["sha256"], recording["md5"], recording["duration_s"]) == ("r1", "7", 2.5)
     assert lake["settings"].arrow().num_rows == 1
     assert [r["received_at"] for r in lake["responses"].rows()] == [at(1)]
-    assert [r["at"] for r in lake["errors"].rows()] == [at(2)]
+    assert [r["happened_at"] for r in lake["errors"].rows()] == [at(2)]
     assert [r["exit_code"] for r in lake["runs"].rows()] == [0]
     assert [r["load_id"] for r in lake.sql("FROM loads ORDER BY committed_at").rows()] == ["a", "b"]
     assert lake["scoring_sources"].arrow().num_rows == 2
