@@ -133,6 +133,7 @@ class Sandbox:
                 date_header=False,
                 server_header=False,
                 timeout_graceful_shutdown=10,
+                timeout_keep_alive=75,  # a connection that is closed while a client reuses it is a fault nobody ordered
             )
         )
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="sandbox-server", daemon=True)

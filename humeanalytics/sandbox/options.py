@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class SandboxOptions:
     """A job stays IN_PROGRESS at least this long."""
     workers: int = 2
     """Jobs scored at once."""
+
+    transcripts: Path | None = None
+    """A folder of known transcripts: ``talk.txt`` has what is said in ``talk.wav``, however that comes in."""
 
     # published limits
     max_urls: int = 100

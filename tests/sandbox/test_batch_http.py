@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -31,8 +33,9 @@ def test_any_key_will_do_but_there_must_be_one(shared: Hume) -> None:
 
 def test_one_key_only() -> None:
     with Sandbox(api_key="right") as sandbox:
-        assert Hume(sandbox.url, "right").get(JOBS).status_code == 200
-        assert Hume(sandbox.url, "wrong").get(JOBS).status_code == 401
+        for key, status in (("right", 200), ("wrong", 401)):
+            with Hume(sandbox.url, key) as hume:
+                assert hume.get(JOBS).status_code == status
         assert sandbox.settings.key() == "right"
 
 
@@ -226,8 +229,7 @@ def test_bodies_that_are_none(shared: Hume) -> None:
 
 
 def test_a_refused_request_leaves_nothing_behind(tmp_path: Any) -> None:
-    with Sandbox(state=tmp_path) as sandbox:
-        hume = Hume(sandbox.url)
+    with Sandbox(state=tmp_path) as sandbox, Hume(sandbox.url) as hume:
         refused(hume.post(JOBS, files={"file": b"x" * 100, "json": (None, '{"notify": 3}')}), 400, "notify")
         assert (hume.get(JOBS).json(), sandbox.submissions()) == ([], [])
         assert list((tmp_path / "uploads").iterdir()) == []
@@ -331,3 +333,23 @@ def test_rules_over_http(sandbox_with: SandboxWith) -> None:
     assert len(httpx.get(f"{sandbox.url}/sandbox/faults").json()) == 1
     httpx.post(f"{sandbox.url}/sandbox/faults", json=[])
     assert hume.get(JOBS).status_code == 200
+
+
+def test_a_client_that_goes_away_in_the_middle_of_an_upload(tmp_path: Path) -> None:
+    head = (
+        f"POST {JOBS} HTTP/1.1\r\nHost: x\r\nX-Hume-Api-Key: k\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        'Content-Length: 1000000\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    )
+    with Sandbox(state=tmp_path) as sandbox:
+        with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2]))) as client:
+            client.sendall(head.encode() + b"x" * 200_000)
+            _until(lambda: any(tmp_path.glob("uploads/*")))
+        _until(lambda: not any(tmp_path.glob("uploads/*")))
+        assert sandbox.submissions() == []
+
+
+def _until(happens: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.01)

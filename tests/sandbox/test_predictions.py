@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import av
@@ -242,6 +243,14 @@ def test_a_recording_can_carry_its_transcript(shared: Hume) -> None:
     talk = scored_one(shared, "zug.wav", file.getvalue(), {"language": {"granularity": "sentence"}})
     assert [row["text"] for row in rows(talk, "language")] == ["Guten Tag, das ist nicht mein Zug."]
     assert talk["models"]["language"]["metadata"]["detected_language"] == "de"
+
+
+def test_transcripts_from_a_folder(sandbox_with: SandboxWith, tmp_path: Path) -> None:
+    (tmp_path / "talk.txt").write_text("One. Two. Three.")
+    _, hume = sandbox_with(transcripts=tmp_path)
+    talk, other = hume.scored({"talk.wav": TALK, "other.wav": TALK}, models={"prosody": {}})
+    assert [row["text"] for row in rows(talk, "prosody")] == ["One.", "Two.", "Three."]
+    assert [row["text"] for row in rows(other, "prosody")] != ["One.", "Two.", "Three."]
 
 
 def test_the_language_asked_for_is_the_language_found(shared: Hume) -> None:

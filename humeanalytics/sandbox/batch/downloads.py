@@ -14,7 +14,7 @@ import httpx
 
 _IN_MEMORY_BYTES = 1 << 20
 _MOST_REDIRECTS = 5
-_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
 class DownloadFailed(Exception):

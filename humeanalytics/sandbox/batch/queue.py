@@ -40,8 +40,8 @@ class JobQueue:
     def open(self) -> None:
         """Start, with the jobs that an earlier sandbox left unfinished."""
         self._clock.on_advance(self._notify)
-        for job in self._store.unfinished():
-            self.add(job.job_id, job.created)
+        for job_id, created_ms in self._store.unfinished():
+            self.add(job_id, created_ms)
         self._scheduler.start()
 
     def close(self) -> None:

@@ -37,7 +37,6 @@ CREATE TABLE IF NOT EXISTS submissions (
 """
 #: ``plan`` is only read by the worker.
 _SHOWN = "job_id, status, created, started, ended, num_predictions, num_errors, message, request, plan ->> 'faults'"
-_FINAL = ("COMPLETED", "FAILED")
 
 
 class QueueFull(Exception):
@@ -62,10 +61,6 @@ class Job:
     message: str | None
     request: str
     faults: dict[str, Any]
-
-    @property
-    def is_final(self) -> bool:
-        return self.status in _FINAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +103,9 @@ class JobStore:
             self.close()
             raise ValueError(f"The sandbox in {folder} was made with seed {known}, not {seed}; use that seed or another folder.")
         self.set_fact("seed", str(seed))
+        unfinished = {job_id for job_id, _ in self.unfinished()}
         for path in self._uploads.iterdir():  # of requests that were never accepted, and of jobs that have ended
-            job = self.get(path.stem)
-            if job is None or job.is_final:
+            if path.stem not in unfinished:
                 path.unlink()
 
     def close(self) -> None:
@@ -208,10 +203,9 @@ class JobStore:
         sql = f"SELECT {_SHOWN} FROM jobs WHERE {' AND '.join(where)} ORDER BY {query.sort_by} {order} NULLS LAST, number {order}"
         return [_job(row) for row in self._read(f"{sql} LIMIT ?", (*values, query.limit))]
 
-    def unfinished(self) -> list[Job]:
-        """Return the jobs that have not ended, oldest first."""
-        rows = self._read(f"SELECT {_SHOWN} FROM jobs WHERE status NOT IN ('COMPLETED', 'FAILED') ORDER BY number", ())
-        return [_job(row) for row in rows]
+    def unfinished(self) -> list[tuple[str, int]]:
+        """Return id and time of creation of the jobs that have not ended, oldest first."""
+        return self._read("SELECT job_id, created FROM jobs WHERE status NOT IN ('COMPLETED', 'FAILED') ORDER BY number", ())
 
     def submissions(self) -> list[dict[str, Any]]:
         """Return one entry for each item of each accepted job, in order."""

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 import msgspec
@@ -202,7 +202,7 @@ class _Work:
             self._predictions.error(name, error)
             return
         try:
-            scored = score_file(self._task, name, content, sidecar, self._check)
+            scored = score_file(self._task, name, content, sidecar or self._known_transcript(name), self._check)
         except FileError as failed:
             self._predictions.error(name, str(failed))
         except Exception as bug:
@@ -210,6 +210,12 @@ class _Work:
             self._predictions.error(name, f"internal error: {bug}")
         else:
             self._keep(folder, scored)
+
+    def _known_transcript(self, name: str) -> str | None:
+        if self._options.transcripts is None:
+            return None
+        path = self._options.transcripts / f"{PurePosixPath(name).stem}.txt"
+        return path.read_text(encoding="utf-8-sig") if path.is_file() else None
 
     def _keep(self, folder: str, scored: FileRows) -> None:
         self._predictions.file(scored)
