@@ -97,20 +97,19 @@ def message_of(body: bytes) -> str:
 def looks_like(body: bytes) -> str:
     """Say in a few words what the beginning of a body is.
 
-    >>> looks_like(b""), looks_like(b"\\x89PNG\\r\\n"), looks_like(b"not yet")
-    ('nothing', 'bytes that begin 89 50 4e 47 0d 0a', "'not yet'")
+    >>> looks_like(b""), looks_like(b"\\x89PNG\\r\\n\\x1a\\n"), looks_like(b"not yet")
+    ('nothing', 'bytes that begin 89 50 4e 47 0d 0a 1a 0a', "'not yet'")
     """
     if not body:
         return "nothing"
-    if _is_binary(body[:64]):
-        return f"bytes that begin {body[:16].hex(' ')}"
     message = message_of(body)
-    return message if message.startswith("an HTML page") else repr(message)
-
-
-def _is_binary(head: bytes) -> bool:
-    strange = sum(byte > 126 or (byte < 32 and byte not in b"\t\n\r") for byte in head)
-    return b"\x00" in head or strange > len(head) // 4
+    if message.startswith("an HTML page"):
+        return message
+    text = body[:64].decode("utf-8", "replace")
+    strange = sum(
+        character == "\N{REPLACEMENT CHARACTER}" or (character < " " and character not in "\t\n\r") for character in text
+    )
+    return f"bytes that begin {body[:16].hex(' ')}" if strange > len(text) // 8 else repr(message)
 
 
 def refusal(asked: Asked, status: int, headers: Mapping[str, str], body: bytes, story: str = "") -> ApiError:
