@@ -137,8 +137,8 @@ def codes(table: pa.Table, columns: Sequence[str]) -> tuple[np.ndarray[Any, np.d
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    seen = table.select(list(columns)).take(pa.array(first[order]))
-    combinations = list(zip(*(texts(seen, column).to_pylist() for column in columns), strict=True))
+    at = pa.array(first[order], pa.int64())
+    combinations = list(zip(*(texts(table, column).take(at).to_pylist() for column in columns), strict=True))
     return rank[number], combinations
 
 

@@ -171,7 +171,7 @@ def _on_grid(rows: _Rows, every_s: float) -> _Rows:
         weights = np.bincount(where[known], weight[known], len(places))
         scores[:, at] = np.divide(total, weights, out=np.full(len(places), np.nan), where=weights > 0)
     person, cells = places // width, places % width + low
-    return _Rows(person, cells * every_s, (cells + 1) * every_s, scores)
+    return _Rows(person, cells * float(every_s), (cells + 1) * float(every_s), scores)
 
 
 def _stretches(rows: _Rows, gap_s: float) -> Integers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -78,9 +79,11 @@ def style(ax: Axes, theme: Theme, *, whole_figure: bool) -> None:
 
 
 def headline(ax: Axes, theme: Theme, title: str, subtitle: str, *, above_pt: float = 12.0) -> None:
-    """Write a title and a line below it above an axes, flush with its left edge."""
-    plain = title.replace("$", r"\$")
-    ax.set_title(plain, loc="left", color=theme.text, fontsize=TITLE_PT, fontweight="bold", pad=above_pt + 16)
+    """Write a title and a line below it above an axes, flush with its left edge; of a title too long, its middle goes."""
+    figure = figure_of(ax)
+    room_in = (figure.get_size_inches()[0] * (1 - ax.get_position().x0)) - 0.2
+    shown = fitted(title, TITLE_PT, room_in, bold=True).replace("$", r"\$")
+    ax.set_title(shown, loc="left", color=theme.text, fontsize=TITLE_PT, fontweight="bold", pad=above_pt + 16)
     note(ax, subtitle, (0.0, 1.0), (0.0, above_pt), theme.muted)
 
 
@@ -129,13 +132,13 @@ def text_width_in(text: str, size_pt: float, *, bold: bool = False) -> float:
 
 def fitted(text: str, size_pt: float, width_in: float, *, bold: bool = False) -> str:
     """Return some words, their middle left out where they would be wider than that."""
-    kept = text
-    for left_out in range(len(text)):
-        if text_width_in(kept, size_pt, bold=bold) <= width_in:
-            break
-        half = (len(text) - left_out) // 2
-        kept = f"{text[:half]}…{text[len(text) - half + 1 :]}"
-    return kept
+
+    def kept(half: int) -> str:
+        return text if 2 * half >= len(text) else f"{text[:half]}…{text[-half:]}"
+
+    halves = range(1, (len(text) + 1) // 2 + 1)
+    fitting = bisect_right(halves, width_in, key=lambda half: text_width_in(kept(half), size_pt, bold=bold))
+    return kept(halves[max(fitting, 1) - 1]) if text else text
 
 
 def save(picture: Axes | Figure, path: str | os.PathLike[str]) -> Path:

@@ -22,7 +22,8 @@ _VISIBLE_CONTRAST = 1.6
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colours of one theme, ``#rrggbb``; ``series`` after Okabe and Ito, ordered so that the first few contrast most."""
+    """The colours of one theme, ``#rrggbb``; ``series`` is near Okabe and Ito's palette, and ordered so that
+    the first few differ most, also to the colour-blind."""
 
     background: str
     text: str
@@ -39,7 +40,7 @@ THEMES: dict[str, Theme] = {
         muted="#646b75",
         grid="#e7e9ec",
         warning="#9a5b00",
-        series=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3c4148", "#8c8f94"),
+        series=("#0072b2", "#c44601", "#00896a", "#e6ab02", "#2b2f36", "#62b9ee", "#d884b4", "#5a2fc2"),
     ),
     "dark": Theme(
         background="#15181d",
@@ -47,7 +48,7 @@ THEMES: dict[str, Theme] = {
         muted="#9aa1ab",
         grid="#2a2f37",
         warning="#f0b35a",
-        series=("#56b4e9", "#ff8a4c", "#2cc79b", "#e6a1cb", "#f0c94d", "#9fc1ff", "#e9ebee", "#8c939e"),
+        series=("#56b4e9", "#e8682c", "#1fa67f", "#ffe27a", "#ffffff", "#4a7fe0", "#f2aed6", "#a0522d"),
     ),
 }
 

@@ -144,7 +144,7 @@ def _columns_of(rows: pa.Table, expressions: Sequence[str] | str | None, k: int)
 
 def _file_of(rows: pa.Table) -> str:
     file = frames.texts(rows, "file")[0].as_py() if "file" in rows.column_names else None
-    return canvas.fitted(basename(file), canvas.TITLE_PT, _WIDTH_IN - 1.5, bold=True) if file else "Expression over time"
+    return basename(file) if file else "Expression over time"
 
 
 def _most_present(counts: Counter[str | None]) -> list[str | None]:

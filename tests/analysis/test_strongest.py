@@ -1,0 +1,228 @@
+"""The strongest expressions, against calculations by hand and by brute force."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from humeanalytics.analysis.covered_time import newly_covered_s
+from humeanalytics.analysis.strongest import BY_ROWS, BY_TIME, strongest_expressions
+from humeanalytics.errors import UsageError
+from humeanalytics.tables.schema import schema_of
+
+FORMS: list[Callable[[pa.Table], Any]] = [lambda t: t, lambda t: t.to_pandas(), pl.from_arrow, lambda t: t.to_reader()]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["pyarrow", "pandas", "polars", "stream"])
+def test_any_frame(form: Callable[[pa.Table], Any]) -> None:
+    table = pa.table({"text": ["x", "y", None], "joy": [0.2, None, 0.6], "surprise_negative": [0.1, 0.2, 0.3], "age": [1, 2, 3]})
+    answer = strongest_expressions(form(table))
+    assert answer.to_pylist() == [
+        {
+            "expression": "Joy",
+            "column": "joy",
+            "mean": pytest.approx(0.4),
+            "q25": 0.2,
+            "q75": 0.6,
+            "n_rows": 2,
+            "method": BY_ROWS,
+        },
+        {
+            "expression": "Surprise (negative)",
+            "column": "surprise_negative",
+            "mean": pytest.approx(0.2),
+            "q25": 0.1,
+            "q75": 0.3,
+            "n_rows": 3,
+            "method": BY_ROWS,
+        },
+    ]
+
+
+def test_windows_count_by_the_time_they_newly_cover() -> None:
+    # 0-4, 1-5, 2-6 cover 4 + 1 + 1 s; the mean of the rows would be 0.5
+    frame = pa.table({"begin_s": [0.0, 1.0, 2.0], "end_s": [4.0, 5.0, 6.0], "joy": [0.0, 0.5, 1.0]})
+    (row,) = strongest_expressions(frame).to_pylist()
+    assert row["mean"] == pytest.approx((0 * 4 + 0.5 + 1.0) / 6)
+    assert (row["q25"], row["q75"], row["method"]) == (0.0, 0.5, BY_TIME)
+
+
+def test_people_and_recordings_cover_time_of_their_own() -> None:
+    frame = pa.table(
+        {
+            "recording_id": ["a", "a", "a", "b"],
+            "speaker_id": ["spk_0", "spk_0", "spk_1", "spk_0"],
+            "begin_s": [0.0, 0.0, 0.0, 0.0],
+            "end_s": [1.0, 1.0, 1.0, 1.0],
+            "joy": [0.3, 0.9, 0.6, 0.9],
+        }
+    )
+    # of the two windows of spk_0 in a at the same place one adds nothing
+    (row,) = strongest_expressions(frame).to_pylist()
+    assert row["mean"] in (pytest.approx((0.3 + 0.6 + 0.9) / 3), pytest.approx((0.9 + 0.6 + 0.9) / 3))
+
+
+def test_groups_show_the_same_expressions() -> None:
+    frame = pa.table(
+        {"condition": ["b", "a", None, "a"], "joy": [0.9, 0.1, 0.5, 0.3], "anger": [0.0, 0.8, 0.1, 0.8], "fear": [0.0] * 4}
+    )
+    answer = strongest_expressions(frame, 2, by="condition")
+    assert [(row["expression"], row["condition"], round(row["mean"], 3), row["n_rows"]) for row in answer.to_pylist()] == [
+        ("Joy", "a", 0.2, 2),
+        ("Joy", "b", 0.9, 1),
+        ("Joy", None, 0.5, 1),
+        ("Anger", "a", 0.8, 2),
+        ("Anger", "b", 0.0, 1),
+        ("Anger", None, 0.1, 1),
+    ]
+
+
+def test_groups_of_anything_that_has_a_text() -> None:
+    frame = pa.table({"session": pa.array([2, 10, 2]), "joy": [0.1, 0.2, 0.3]})
+    assert strongest_expressions(frame, by="session")["session"].to_pylist() == ["10", "2"]
+    frame = frame.set_column(0, "session", pa.array(["x", "y", "x"]).dictionary_encode())
+    assert strongest_expressions(frame, by="session")["session"].to_pylist() == ["x", "y"]
+
+
+def test_only_expressions_are_ranked() -> None:
+    schema = schema_of("face")
+    row = {field.name: 0.9 if pa.types.is_floating(field.type) else None for field in schema}
+    table = pa.Table.from_pylist([{**row, "joy": 0.95}], schema=schema)
+    columns = strongest_expressions(table, 100)["column"].to_pylist()
+    assert len(columns) == 48 and columns[0] == "joy"
+    assert not any(name.startswith(("facs_", "desc_", "box_")) or name in ("prob", "time_s") for name in columns)
+
+
+def test_a_name_nobody_has_heard_of_is_ranked_where_it_is_marked() -> None:
+    field = pa.field("zest", pa.float32(), metadata={b"hume_name": b"Zest!"})
+    answer = strongest_expressions(
+        pa.table([pa.array([0.5], pa.float32()), pa.array([0.9])], schema=pa.schema([field, ("age", pa.float64())]))
+    )
+    assert answer["expression"].to_pylist() == ["Zest!"]
+
+
+def test_asked_for_by_column_or_name() -> None:
+    frame = pa.table({"joy": [0.1], "surprise_positive": [0.2], "desc_smile": [0.3], "frustration": [0.4]})
+    answer = strongest_expressions(frame, expressions=["Surprise (positive)", "desc_smile", "frustration", "surprisePositive"])
+    assert answer["column"].to_pylist() == ["frustration", "desc_smile", "surprise_positive"]
+    assert answer["expression"].to_pylist() == ["frustration", "Smile", "Surprise (positive)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"expressions": ["joyy"]}, "no expression 'joyy': did you mean joy\\?"),
+        ({"expressions": "Sarcasm"}, "sarcasm is an expression, but not of this frame, which has: joy, anger"),
+        ({"expressions": "xyz"}, "it has: joy, anger"),
+        ({"expressions": "text"}, "Column 'text' holds no numbers"),
+        ({"expressions": []}, "at least one"),
+        ({"by": "conditon"}, "no column 'conditon' to group by. It has: text, joy, anger"),
+        ({"k": 0}, "k is 0"),
+    ],
+)
+def test_wrong_use(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        strongest_expressions(pa.table({"text": ["x"], "joy": [0.1], "anger": [0.2]}), **arguments)
+
+
+def test_no_frame_and_no_expressions() -> None:
+    with pytest.raises(UsageError, match="int, not a frame"):
+        strongest_expressions(5)
+    with pytest.raises(UsageError, match="no expressions, such as joy"):
+        strongest_expressions(pa.table({"a": [1.0]}))
+
+
+def test_several_scorings_of_a_recording_are_refused() -> None:
+    frame = pa.table({"recording_id": ["a", "a"], "scoring_id": ["1", "2"], "joy": [0.1, 0.2]})
+    with pytest.raises(UsageError, match="several scorings"):
+        strongest_expressions(frame)
+    assert strongest_expressions(frame.set_column(0, "recording_id", pa.array(["a", "b"]))).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pa.table({"joy": pa.array([], pa.float32())}),
+        pa.table({"joy": pa.array([None, None], pa.float32())}),
+        pa.table({"begin_s": pa.array([], pa.float64()), "end_s": pa.array([], pa.float64()), "joy": pa.array([], pa.float32())}),
+        pd.DataFrame({"joy": [float("nan")]}),
+    ],
+    ids=["empty", "null", "empty spans", "nan"],
+)
+def test_nothing_to_rank(frame: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answer = strongest_expressions(frame)
+    assert answer.num_rows == 0
+    assert answer.column_names == ["expression", "column", "mean", "q25", "q75", "n_rows", "method"]
+
+
+def test_one_row_and_windows_without_length() -> None:
+    frame = pa.table({"begin_s": [1.0], "end_s": [1.0], "joy": [0.5]})
+    (row,) = strongest_expressions(frame).to_pylist()
+    assert (row["mean"], row["q25"], row["q75"], row["n_rows"], row["method"]) == (0.5, 0.5, 0.5, 1, BY_ROWS)
+
+
+def test_texts_among_speech_count_by_rows() -> None:
+    frame = pa.table({"begin_s": [0.0, None], "end_s": [10.0, None], "joy": [0.0, 1.0]})
+    (row,) = strongest_expressions(frame).to_pylist()
+    assert (row["mean"], row["method"]) == (0.5, BY_ROWS)
+
+
+def test_nan_counts_as_no_score() -> None:
+    (row,) = strongest_expressions(pa.table({"joy": [float("nan"), 0.5]})).to_pylist()
+    assert (row["mean"], row["n_rows"]) == (0.5, 1)
+
+
+windows = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(0, 20), st.floats(0, 1, width=32) | st.none()),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(windows)
+def test_newly_covered_time_against_counting_it_out(rows: list[tuple[int, int, int, float | None]]) -> None:
+    part, begin, length, _ = (np.array(each) for each in zip(*rows, strict=True))
+    covered = newly_covered_s(begin / 4, (begin + length) / 4, part)
+    for number in set(part):
+        quarters = {q for p, b, n, _ in rows if p == number for q in range(b, b + n)}
+        assert covered[part == number].sum() == pytest.approx(len(quarters) / 4, abs=1e-6)
+    assert (covered >= 0).all() and (covered <= length / 4 + 1e-6).all()
+
+
+@given(windows)
+def test_mean_and_quartiles_against_numpy(rows: list[tuple[int, int, int, float | None]]) -> None:
+    part, begin, length, scores = zip(*rows, strict=True)
+    frame = pa.table(
+        {
+            "recording_id": [str(each) for each in part],
+            "begin_s": [b / 4 for b in begin],
+            "end_s": [(b + n) / 4 for b, n in zip(begin, length, strict=True)],
+            "joy": pa.array(scores, pa.float32()),
+        }
+    )
+    answer = strongest_expressions(frame).to_pylist()
+    values = np.array([np.nan if score is None else score for score in scores])
+    weights = newly_covered_s(np.array(begin) / 4, (np.array(begin) + np.array(length)) / 4, np.array(part))
+    known = ~np.isnan(values)
+    if not known.any():
+        assert answer == []
+        return
+    if weights[known].sum() <= 0:
+        weights = np.ones(len(weights))
+    assert answer[0]["mean"] == pytest.approx(np.average(values[known], weights=weights[known]), abs=1e-9)
+    low, high = np.quantile(values[known], [0.25, 0.75], weights=weights[known] / weights[known].sum(), method="inverted_cdf")
+    for found, expected, share in ((answer[0]["q25"], low, 0.25), (answer[0]["q75"], high, 0.75)):
+        if found != expected:  # a share met exactly: numpy rounds either way
+            below = weights[known][values[known] <= min(found, expected)].sum() / weights[known].sum()
+            assert below == pytest.approx(share, abs=1e-9)
