@@ -14,6 +14,7 @@ import av
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -126,10 +127,12 @@ class Medium:
             rate = stream.average_rate or stream.guessed_rate
             fps = float(rate) if rate else 25.0
             step = fps / fps_pred if fps_pred > 0 else 1.0
+            scaler = VideoReformatter()  # one for the whole film: making one takes longer than using it
             wanted = sampled = 0
             for number, picture in enumerate(_seen(container, stream, check)):
                 if number == wanted:
-                    yield Frame(number, number / fps, picture.width, picture.height, _thumbnail(picture), picture)
+                    thumbnail = _thumbnail(picture, scaler)
+                    yield Frame(number, number / fps, picture.width, picture.height, thumbnail, picture)
                     while wanted <= number:
                         sampled += 1
                         wanted = round(sampled * step)
@@ -202,8 +205,8 @@ def _seen(container: InputContainer, stream: VideoStream, check: Callable[[], No
             continue
 
 
-def _thumbnail(picture: av.VideoFrame) -> NDArray[np.uint8]:
-    small = picture.reformat(width=THUMBNAIL, height=THUMBNAIL, format="gray", interpolation="AREA")
+def _thumbnail(picture: av.VideoFrame, scaler: VideoReformatter) -> NDArray[np.uint8]:
+    small = scaler.reformat(picture, width=THUMBNAIL, height=THUMBNAIL, format="gray", interpolation="AREA")
     return np.ascontiguousarray(small.to_ndarray())
 
 
