@@ -116,7 +116,12 @@ def _unsent(
         new = [take_in(by_uri[uri]) for uri in standing.new]
         ids = [each.recording_id for each in new if isinstance(each, Recording)]
         claimed = ledger.claimed(ids, api=FLOW, origin=origin, settings_id=settings_id)
-    counts = {"known": standing.done, "under_way": standing.under_way, "failed_before": standing.failed_before}
+    counts = {
+        "known": standing.done,
+        "under_way": standing.under_way,
+        "failed_before": standing.failed_before,
+        "excluded": standing.excluded,
+    }
     plan.recordings.update(counts)
     fresh = [each for each in new if isinstance(each, Problem) or each.recording_id not in claimed]
     plan.recordings["known"] += len(new) - len(fresh)

@@ -114,6 +114,7 @@ class Ledger:
             SELECT s.uri,
                    CASE WHEN f.uri IS NULL THEN 'new'
                         WHEN f.problem IS NOT NULL THEN 'failed_before'
+                        WHEN f.excluded_reason IS NOT NULL THEN 'excluded'
                         WHEN j.state IS NULL OR j.state = 'planned' THEN 'to_plan'
                         WHEN j.state IN ('rejected', 'failed', 'gone') OR w.outcome = 'failed' THEN 'failed_before'
                         WHEN j.state = 'loaded' THEN 'done'
@@ -127,7 +128,7 @@ class Ledger:
             """,
             (recheck, settings_id, origin, api),
         )
-        counts = {"done": 0, "under_way": 0, "failed_before": 0}
+        counts = {"done": 0, "under_way": 0, "failed_before": 0, "excluded": 0}
         uris: dict[str, list[str]] = {"new": [], "to_plan": []}
         for uri, standing in rows:
             if standing in counts:
@@ -136,10 +137,10 @@ class Ledger:
                 uris[standing].append(uri)
         return Standing(**counts, new=tuple(uris["new"]), to_plan=tuple(uris["to_plan"]))
 
-    def seen_recordings(self) -> Iterator[tuple[str, str, str | None]]:
-        """Of the sources of the last `look_up`: URI, recording id and the hash of the labels last written."""
+    def seen_recordings(self) -> Iterator[tuple[str, str | None, str | None]]:
+        """Of the recordings of the last `look_up`: URI, the hash of the labels last written, why it is excluded."""
         yield from self._db.execute(
-            "SELECT f.uri, f.recording_id, f.labels_hash FROM temp.seen AS s JOIN files AS f USING (uri) "
+            "SELECT f.uri, f.labels_hash, f.excluded_reason FROM temp.seen AS s JOIN files AS f USING (uri) "
             "WHERE f.recording_id IS NOT NULL"
         )
 
@@ -162,6 +163,7 @@ class Ledger:
                         "ON CONFLICT (uri) DO UPDATE SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, "
                         "inode = excluded.inode, "
                         "labels_hash = CASE WHEN recording_id = excluded.recording_id THEN labels_hash END, "
+                        "excluded_reason = CASE WHEN recording_id = excluded.recording_id THEN excluded_reason END, "
                         "recording_id = excluded.recording_id, md5 = excluded.md5, media_type = excluded.media_type, "
                         "duration_s = excluded.duration_s, recorded_at = excluded.recorded_at, "
                         "recorded_at_source = excluded.recorded_at_source, problem_kind = NULL, problem = NULL",
@@ -204,10 +206,10 @@ class Ledger:
             taken.update(row[0] for row in rows)
         return taken
 
-    def record_labels(self, hashes: Iterable[tuple[str, str]]) -> None:
-        """Remember the hash of the labels written for each URI, so that only changed ones are written again."""
+    def record_labels(self, said: Iterable[tuple[str, str | None, str | None]]) -> None:
+        """Remember, for each URI, the hash of the labels written and why it is excluded, if it is."""
         with self._transaction():
-            self._db.executemany("UPDATE files SET labels_hash = ?2 WHERE uri = ?1", hashes)
+            self._db.executemany("UPDATE files SET labels_hash = ?2, excluded_reason = ?3 WHERE uri = ?1", said)
 
     def forget_problems(self) -> int:
         """Forget why files of the last `look_up` could not be used, so that they are looked at again."""

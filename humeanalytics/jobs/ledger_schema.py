@@ -15,14 +15,15 @@ _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- What was found where. size, time of change and inode are trusted for a file seen before, so that a nightly run reads
--- only what is new. A file that could not be used has its problem here instead of a recording.
+-- only what is new. A file that could not be used has its problem here instead of a recording; one that is excluded
+-- stays so, and is never sent, until a manifest says otherwise.
 CREATE TABLE files (
     uri TEXT PRIMARY KEY,
     size_bytes INTEGER, mtime_ns INTEGER, inode INTEGER,
     recording_id TEXT, md5 TEXT, media_type TEXT, duration_s REAL,
     recorded_at TEXT, recorded_at_source TEXT,
     problem_kind TEXT, problem TEXT,
-    labels_hash TEXT
+    labels_hash TEXT, excluded_reason TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE settings (settings_id TEXT PRIMARY KEY, api TEXT NOT NULL, canonical_json TEXT NOT NULL) WITHOUT ROWID;

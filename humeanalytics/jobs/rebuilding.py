@@ -146,17 +146,15 @@ class _Rebuild:
             return
         with self._lake.raw.open(kept.response_id) as stream:
             flattened = flatten_predictions(stream, name=kept.path)
-        ids = {"load_id": self._load_id, "run_id": self._summary.run_id}
+        ids: dict[str, Any] = {"load_id": self._load_id, "run_id": self._summary.run_id}
         for meta in kept.metas:
             answered = _answered(kept, meta)
             if answered.origin == SAVED:
                 job = flattened.job_id or kept.response_id[:32]
                 recording_ids = [self._resolved(saved_recording_id(answer, job)) for answer in flattened.answers]
-                add_saved(
-                    load, answered, flattened, recording_ids, self._known, load_id=self._load_id, run_id=self._summary.run_id
-                )
+                add_saved(load, answered, flattened, recording_ids, self._known, **ids)
             else:
-                add_job(load, answered, flattened, self._known, load_id=self._load_id, run_id=self._summary.run_id)
+                add_job(load, answered, flattened, self._known, **ids)
 
     def _resolved(self, recording_id: str) -> str:
         return self._aliases.get(recording_id, recording_id)

@@ -21,14 +21,20 @@ def run_sync(core: Coroutine[Any, Any, T]) -> T:
     Raises:
         Interrupted: The user pressed Ctrl-C; the core was cancelled and has cleaned up after itself.
     """
+    if _a_loop_is_running():
+        return _in_a_thread(core)
+    try:
+        return asyncio.run(core)
+    except KeyboardInterrupt:
+        raise Interrupted(_RESUME) from None
+
+
+def _a_loop_is_running() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        try:
-            return asyncio.run(core)
-        except KeyboardInterrupt:
-            raise Interrupted(_RESUME) from None
-    return _in_a_thread(core)
+        return False
+    return True
 
 
 def _in_a_thread(core: Coroutine[Any, Any, T]) -> T:

@@ -108,8 +108,8 @@ def story_of(lake: Lake, what: str) -> list[dict[str, Any]]:
         for row in scorings
     ]
     errors = lake.sql(
-        "SELECT happened_at, stage, message FROM errors WHERE list_contains($ids, recording_id) OR hume_job_id = $what OR uri = $what "
-        "OR ends_with(uri, '/' || $what)",
+        "SELECT happened_at, stage, message FROM errors WHERE list_contains($ids, recording_id) OR hume_job_id = $what "
+        "OR uri = $what OR ends_with(uri, '/' || $what)",
         {"ids": sorted(recording_ids), "what": what},
     ).rows()
     story += [{"at": _iso(row["happened_at"]), "what": f"error ({row['stage']}): {row['message']}"} for row in errors]

@@ -54,22 +54,23 @@ class Labelling:
     def row(self, source: Source) -> ManifestRow | None:
         return None if self._manifest is None else self._manifest.match(uri_of(source.uri), name_of(source.uri))
 
-    def of(self, source: Source) -> tuple[dict[str, str], str | None]:
-        """Return the labels of a source, and why it is excluded, if it is."""
+    def of(self, source: Source, excluded_before: str | None = None) -> tuple[dict[str, str], str | None]:
+        """Return the labels of a source, and why it is excluded, if it is.
+
+        Only a row of the manifest takes an exclusion back: silence does not.
+        """
         row = self.row(source)
         labels = dict(source.labels) | (dict(row.labels) if row else {}) | self._labels
-        return labels, row.excluded_reason if row else None
+        return labels, row.excluded_reason if row else excluded_before
 
     def recorded_at(self, source: Source) -> datetime | None:
         row = self.row(source)
         return row.recorded_at if row else None
 
 
-def labels_hash(labels: Mapping[str, str], excluded_reason: str | None) -> str | None:
-    """Return a hash of what is said of an item; None where nothing is."""
-    if not labels and excluded_reason is None:
-        return None
-    return hashlib.sha256(json.dumps([sorted(labels.items()), excluded_reason]).encode()).hexdigest()[:16]
+def labels_hash(labels: Mapping[str, str]) -> str | None:
+    """Return a hash of the labels of an item; None where there are none."""
+    return hashlib.sha256(json.dumps(sorted(labels.items())).encode()).hexdigest()[:16] if labels else None
 
 
 class TakingIn:
@@ -96,19 +97,20 @@ class TakingIn:
         """Yield what is to be sent, group by group, while the rest is still being read."""
         ledger, counts = self._ledger, self._summary.recordings
         standing = await in_thread(self._look_up, rehash)
+        if self._labelling.applies_to_known and await in_thread(self._label_known):
+            standing = await in_thread(self._look_up, rehash)  # an exclusion may have come or gone
         if retry_failed or force:
             forgotten = ledger.forget_problems() if retry_failed else 0
             if ledger.release(**self._wanted.ids(), also_done=force) or forgotten:
                 standing = await in_thread(self._look_up, rehash)
         counts["found"] = len(self._sources)
-        counts.update({"known": standing.done, "under_way": standing.under_way, "failed_before": standing.failed_before})
-        if self._labelling.applies_to_known:
-            await in_thread(self._label_known)
+        counts.update({"known": standing.done, "under_way": standing.under_way})
+        counts.update({"failed_before": standing.failed_before, "excluded": standing.excluded})
         known = await in_thread(ledger.recordings, [self._sources[uri] for uri in standing.to_plan])
         # An archive's members stand nowhere but in the archive.
         again = [recording.source for recording in known if recording.media_type == "archive"]
         for recording in known:
-            if recording.media_type != "archive" and self._labelling.of(recording.source)[1] is None:
+            if recording.media_type != "archive":
                 for group in self._grouping.add(recording):
                     yield group
         to_read = [*again, *(self._sources[uri] for uri in standing.new)]
@@ -138,7 +140,7 @@ class TakingIn:
     def _write_down(self, batch: Sequence[Recording | Problem]) -> list[Recording]:
         """Commit a batch to the lake, then to the ledger; return what of it is to be sent."""
         rows: dict[str, list[Row]] = {"items": [], "recordings": [], "labels": [], "errors": []}
-        hashes: list[tuple[str, str]] = []
+        said: list[tuple[str, str | None, str | None]] = []
         to_send: list[Recording] = []
         for each in batch:
             if isinstance(each, Problem):
@@ -151,38 +153,37 @@ class TakingIn:
                 for item in (item_row(each, excluded), *_part_rows(each, excluded)):
                     rows["items"].append(item)
                     rows["labels"] += _label_rows(item["item_id"], labels)
-                if said := labels_hash(labels, excluded):
-                    hashes.append((each.source.uri, said))
+                said.append((each.source.uri, labels_hash(labels), excluded))
                 if excluded is None:
                     to_send.append(each)
                 else:  # whoever took back their consent is not sent anywhere
                     self._summary.recordings["excluded"] += 1
         load_rows(self._lake, rows, flow=self._wanted.api, run_id=self._summary.run_id)
         self._ledger.record_files(batch)
-        self._ledger.record_labels(hashes)
+        self._ledger.record_labels(said)
         claimed = self._ledger.claimed([each.recording_id for each in to_send], **self._wanted.ids())
         self._summary.recordings["known"] += sum(each.recording_id in claimed for each in to_send)
         return [each for each in to_send if each.recording_id not in claimed]
 
-    def _label_known(self) -> None:
-        """Write labels that this run changes for items seen before."""
-        changed: list[tuple[Source, dict[str, str], str | None, str]] = []
-        for uri, _, known_hash in list(self._ledger.seen_recordings()):
+    def _label_known(self) -> bool:
+        """Write what this run says of items seen before, where it is something else; return whether it was."""
+        changed: list[tuple[Source, dict[str, str], str | None]] = []
+        for uri, known_hash, excluded_before in list(self._ledger.seen_recordings()):
             source = self._sources[uri]
-            labels, excluded = self._labelling.of(source)
-            said = labels_hash(labels, excluded)
-            if said is not None and said != known_hash:
-                changed.append((source, labels, excluded, said))
+            labels, excluded = self._labelling.of(source, excluded_before)
+            if excluded != excluded_before or (labels and labels_hash(labels) != known_hash):
+                changed.append((source, labels, excluded))
         if not changed:
-            return
+            return False
         what = {recording.source.uri: recording for recording in self._ledger.recordings([source for source, *_ in changed])}
         rows: dict[str, list[Row]] = {"items": [], "labels": []}
-        for source, labels, excluded, _ in changed:
+        for source, labels, excluded in changed:
             item = item_row(what[source.uri], excluded)
             rows["items"].append(item)
             rows["labels"] += _label_rows(item["item_id"], labels)
         load_rows(self._lake, rows, flow=self._wanted.api, run_id=self._summary.run_id)
-        self._ledger.record_labels((source.uri, said) for source, _, _, said in changed)
+        self._ledger.record_labels((source.uri, labels_hash(labels), excluded) for source, labels, excluded in changed)
+        return True
 
 
 def _part_rows(recording: Recording, excluded_reason: str | None) -> list[Row]:

@@ -113,6 +113,7 @@ class Standing:
     done: int
     under_way: int
     failed_before: int
+    excluded: int
     new: tuple[str, ...]
     """URIs never seen, or changed since."""
     to_plan: tuple[str, ...]
