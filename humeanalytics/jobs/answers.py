@@ -89,7 +89,8 @@ class _Ties:
     def recording_of(self, answer: Answer, work: Work | None, hume_job_id: str) -> str:
         if work is None:
             return saved_recording_id(answer, hume_job_id)
-        if work.media_type == "archive" or answer.source.index in self._many_files:
+        # All texts of a job are one source; of any other source, several files are the members of an archive.
+        if work.kind != "text" and (work.media_type == "archive" or answer.source.index in self._many_files):
             return work.parts.get(answer.file) or saved_recording_id(answer, hume_job_id)
         return work.recording_id
 

@@ -30,7 +30,9 @@ def storm(seed: int) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("seed", [1, 20, 300])
-def test_every_recording_once_and_none_sent_twice(seed: int, voices: Callable[[int], Path], hume: Sandbox, tmp_path: Path) -> None:
+def test_every_recording_once_and_none_sent_twice(
+    seed: int, voices: Callable[[int], Path], hume: Sandbox, tmp_path: Path
+) -> None:
     folder = voices(RECORDINGS)
     hume.set_faults(storm(seed))
     settings = hume.settings.model_copy(update={"files_per_job": 17})
@@ -51,7 +53,8 @@ def test_every_recording_once_and_none_sent_twice(seed: int, voices: Callable[[i
         assert {row["recording_id"] for row in lake.sql("SELECT recording_id FROM scorings").rows()} == set(sent)
         told = lake.sql(
             "SELECT count(*) AS wrong FROM (SELECT scoring_id, count(*) AS n FROM prosody_all GROUP BY ALL) AS counted "
-            "FULL JOIN (FROM scorings WHERE model = 'prosody' AND rows > 0) AS s USING (scoring_id) WHERE n IS DISTINCT FROM s.rows"
+            "FULL JOIN (FROM scorings WHERE model = 'prosody' AND rows > 0) AS s USING (scoring_id) "
+            "WHERE n IS DISTINCT FROM s.rows"
         ).rows()
         assert told == [{"wrong": 0}]
         assert lake.sql("SELECT count(*) AS n FROM prosody").rows()[0]["n"] >= RECORDINGS

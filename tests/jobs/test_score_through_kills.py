@@ -51,7 +51,9 @@ def check_whole(lake_folder: Path, submissions: list[dict[str, object]], recordi
         assert stored == {
             r["scoring_id"]: r["n"] for r in lake.sql("SELECT scoring_id, count(*) AS n FROM prosody_all GROUP BY ALL").rows()
         }
-        assert lake.sql("SELECT state, count(*) AS n FROM jobs GROUP BY ALL").rows() == [{"state": "loaded", "n": recordings // 5}]
+        assert lake.sql("SELECT state, count(*) AS n FROM jobs GROUP BY ALL").rows() == [
+            {"state": "loaded", "n": recordings // 5}
+        ]
         assert lake.loads.pending() == []
 
 

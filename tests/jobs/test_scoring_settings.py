@@ -49,7 +49,10 @@ def test_no_transcription_is_said_outright() -> None:
         ({"models": ["voice"]}, "No such model: voice"),
         ({"models": {"face": {"fps": 3}}}, "face has no option 'fps'. It has: fps_pred"),
         ({"models": ["burst"], "options": {"granularity": "word"}}, "None of burst has an option 'granularity'"),
-        ({"models": ["prosody"], "options": {"granularity": "syllable"}}, "one of word, sentence, utterance, conversational_turn"),
+        (
+            {"models": ["prosody"], "options": {"granularity": "syllable"}},
+            "one of word, sentence, utterance, conversational_turn",
+        ),
         ({"models": ["face"], "options": {"prob_threshold": 2}}, "a number from 0.0 to 1.0, not 2"),
         ({"models": ["face"], "options": {"fps_pred": True}}, "a number from 0.0"),
         ({"models": ["prosody"], "options": {"window": (0.1, 1)}}, "0.5 or more"),
@@ -69,7 +72,7 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
     wanted = batch_scoring({"prosody": {"granularity": "word"}, "face": {"facs": {}}}, transcription={"language": "de"})
     assert read_scoring(path).settings_id == wanted.settings_id
     path.write_text("[modles.face]\n")
-    with pytest.raises(SettingsError, match="scoring.toml has modles"):
+    with pytest.raises(SettingsError, match=r"scoring\.toml has modles"):
         read_scoring(path)
     path.write_text("[models.face]\nfpspred = 3\n")
     with pytest.raises(SettingsError, match=r"scoring.toml: face has no option 'fpspred'"):
