@@ -53,6 +53,8 @@ from typing import Any
 
 ANSWER_ACTIONS = ("status", "discontinued", "drop_before", "drop_after", "slow", "truncate", "wrong_body")
 JOB_ACTIONS = ("stuck", "fail_job", "file_error", "new_fields", "new_names")
+#: With these no job is started, so that no rule about jobs strikes.
+_NO_WORK = ("status", "discontinued", "drop_before")
 _CONDITIONS = ("method", "path", "path_regex", "after", "times", "probability", "seed")
 _BESIDE = {"status": ("body", "html", "retry_after"), "file_error": ("file",)}
 JOBS_PATH = "/v0/batch/jobs"
@@ -200,16 +202,12 @@ class Faults:
 
     def strike(self, method: str, path: str) -> tuple[Rule | None, list[Rule]]:
         """Return the rule that spoils the answer to this request, if any, and those that act on the job it starts."""
-        spoiled: Rule | None = None
-        on_job = []
         with self._lock:
-            for rule in self._rules:
-                if rule.action in JOB_ACTIONS:
-                    if path == JOBS_PATH and rule.strikes(method, path):
-                        on_job.append(rule)
-                elif spoiled is None and rule.strikes(method, path):
-                    spoiled = rule
-        return spoiled, on_job
+            on_answer = (rule for rule in self._rules if rule.action in ANSWER_ACTIONS)
+            spoiled = next((rule for rule in on_answer if rule.strikes(method, path)), None)
+            if path != JOBS_PATH or (spoiled is not None and spoiled.action in _NO_WORK):
+                return spoiled, []
+            return spoiled, [rule for rule in self._rules if rule.action in JOB_ACTIONS and rule.strikes(method, path)]
 
     def report(self) -> list[dict[str, Any]]:
         """Return the rules with ``seen`` and ``hits``."""

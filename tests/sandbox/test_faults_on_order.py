@@ -271,9 +271,13 @@ def test_rules_have_luck_of_their_own() -> None:
 
 def test_job_rules_strike_submissions_only_and_all_that_strike_count() -> None:
     faults = Faults(7)
-    faults.replace([{"new_fields": True}, {"status": 500, "times": 1}, {"new_names": True, "times": 1}])
+    faults.replace(
+        [{"new_fields": True}, {"status": 500, "times": 1}, {"new_names": True, "times": 1}, {"drop_after": True, "times": 1}]
+    )
     rule, on_job = faults.strike("POST", JOBS)
-    assert rule is not None and [r.action for r in on_job] == ["new_fields", "new_names"]
+    assert rule is not None and (rule.action, on_job) == ("status", [])  # no job, nothing to act on
+    rule, on_job = faults.strike("POST", JOBS)
+    assert rule is not None and (rule.action, [r.action for r in on_job]) == ("drop_after", ["new_fields", "new_names"])
     rule, on_job = faults.strike("POST", JOBS)
     assert rule is None and [r.action for r in on_job] == ["new_fields"]
     assert faults.strike("GET", JOBS)[1] == []

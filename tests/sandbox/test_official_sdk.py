@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import http.server
 import io
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -51,10 +54,6 @@ def client(sandbox: Sandbox) -> HumeClient:
 @pytest.fixture
 def folder_url(tmp_path: Path, sandbox: Sandbox) -> Iterator[str]:
     """A web server on this machine that has a recording and a film."""
-    import functools
-    import http.server
-    import threading
-
     (tmp_path / "talk.wav").write_bytes(SPEECH)
     (tmp_path / "film.mkv").write_bytes(film(1.0, sound=voice(1.0)))
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
@@ -153,6 +152,17 @@ def test_local_files_without_a_request_run_all_models(client: HumeClient) -> Non
     assert talk.results is not None and still.results is not None
     assert talk.results.predictions[0].models.prosody.grouped_predictions  # type: ignore[union-attr]
     assert still.results.predictions[0].models.prosody.grouped_predictions == []  # type: ignore[union-attr]
+
+
+def test_the_generated_form_of_an_upload(client: HumeClient) -> None:
+    """Beneath its wrapper the SDK has a second way to write the ``json`` part: as a plain field of the form."""
+    batch = client.expression_measurement.batch
+    request = InferenceBaseRequest(models=Models(burst={}), text=["Beside the file."], notify=True)
+    answer = batch.with_raw_response.start_inference_job_from_local_file(file=[("talk.wav", SPEECH)], json=request)
+    details = batch.get_job_details(answer.data)
+    assert details.request.notify is True and details.request.text == ["Beside the file."]
+    assert details.request.models is not None and details.request.models.prosody is None
+    assert len(details.request.files) == 1
 
 
 def test_artifacts(client: HumeClient, tmp_path: Path) -> None:

@@ -117,11 +117,20 @@ def sidecar_of(path: str, texts: dict[str, str]) -> str | None:
     return texts.get(f"{path}.txt") or texts.get(f"{PurePosixPath(path).parent / PurePosixPath(path).stem}.txt")
 
 
-def read_sidecar(file: BinaryIO) -> str | None:
-    """Return the text of a file that may be a transcript, or None if it is none."""
+def read_sidecar(file: BinaryIO) -> str:
+    """Return the text of a file that may be a transcript; nothing if it is none."""
     file.seek(0)
     data = file.read(_SIDECAR_BYTES + 1)
     try:
-        return data.decode("utf-8-sig") if len(data) <= _SIDECAR_BYTES else None
+        return data.decode("utf-8-sig") if len(data) <= _SIDECAR_BYTES else ""
     except UnicodeDecodeError:
-        return None
+        return ""
+
+
+def read_member_sidecar(member: Member) -> str:
+    """Return the text of a file in an archive that may be a transcript; nothing if it is none."""
+    try:
+        with member.content() as content:
+            return read_sidecar(content)
+    except BrokenArchive:
+        return ""

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,15 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from humeanalytics.sandbox.batch.answers import PredictionsWriter
-from humeanalytics.sandbox.batch.archives import BrokenArchive, kind_of, opened, read_sidecar, sidecar_of
+from humeanalytics.sandbox.batch.archives import (
+    BrokenArchive,
+    Member,
+    kind_of,
+    opened,
+    read_member_sidecar,
+    read_sidecar,
+    sidecar_of,
+)
 from humeanalytics.sandbox.batch.artifacts import ArtifactsWriter, source_folder
 from humeanalytics.sandbox.batch.downloads import DownloadFailed, downloaded, name_of
 from humeanalytics.sandbox.batch.rows import FileRows
@@ -136,12 +144,8 @@ class _Work:
             self._predictions.source_error(source, str(error))
 
     def _uploads(self, disk: BinaryIO) -> None:
-        texts: dict[str, str] = {}
-        for upload in self._plan.uploads:
-            if upload.filename.endswith(".txt"):
-                text = read_sidecar(_part(disk, upload))
-                if text is not None:
-                    texts[upload.filename] = text
+        beside = [upload for upload in self._plan.uploads if upload.filename.endswith(".txt")]
+        texts = {upload.filename: read_sidecar(_part(disk, upload)) for upload in beside}
         for number, upload in enumerate(self._plan.uploads):
             source = {
                 "type": "file",
@@ -160,25 +164,23 @@ class _Work:
             self._predictions.end_source()
             return
         try:
-            with opened(content, kind, self._options.max_archive_members, self._options.max_url_bytes) as members:
-                self._predictions.begin_source(source)
-                beside: dict[str, str] = {}
-                for member in members:
-                    if member.path.endswith(".txt"):
-                        try:
-                            with member.content() as unpacked:
-                                beside[member.path] = read_sidecar(unpacked) or ""
-                        except BrokenArchive:
-                            continue
-                for member in members:
-                    try:
-                        with member.content() as unpacked:
-                            self._file(folder, member.path, unpacked, sidecar_of(member.path, beside))
-                    except BrokenArchive as error:
-                        self._predictions.error(member.path, str(error))
-                self._predictions.end_source()
+            archive = opened(content, kind, self._options.max_archive_members, self._options.max_url_bytes)
+            with archive as members:
+                self._members(source, folder, members)
         except BrokenArchive as error:
             self._predictions.source_error(source, str(error))
+
+    def _members(self, source: dict[str, Any], folder: str, members: Sequence[Member]) -> None:
+        """Score the files of an archive; one that cannot be unpacked is an error of its own, not of the archive."""
+        texts = {member.path: read_member_sidecar(member) for member in members if member.path.endswith(".txt")}
+        self._predictions.begin_source(source)
+        for member in members:
+            try:
+                with member.content() as content:
+                    self._file(folder, member.path, content, sidecar_of(member.path, texts))
+            except BrokenArchive as error:
+                self._predictions.error(member.path, str(error))
+        self._predictions.end_source()
 
     def _texts(self) -> None:
         self._predictions.begin_source({"type": "text"})

@@ -1,0 +1,39 @@
+"""The page about the sandbox tells of every option and every fault, and of none that is not there."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from humeanalytics.sandbox import faults
+from humeanalytics.sandbox.faults import ANSWER_ACTIONS, JOB_ACTIONS, Faults
+from humeanalytics.sandbox.options import SandboxOptions
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+
+
+def test_every_option() -> None:
+    section = PAGE.partition("## Options")[2].partition("## Control")[0]
+    named = {
+        name.partition("=")[0]
+        for row in re.findall(r"^\|(.+)\|$", section, re.M)
+        for name in re.findall(r"`([a-z_0-9]+(?:=\w+)?)`", row)
+    }
+    options = {field.name for field in fields(SandboxOptions)}
+    assert options <= named
+    assert named - options <= {"created_before", "created_after"}
+
+
+def test_every_fault() -> None:
+    section = PAGE.partition("## Faults")[2]
+    actions = set(re.findall(r"^\| `([a-z_]+)(?:: true)?`", section, re.M))
+    assert {*ANSWER_ACTIONS, *JOB_ACTIONS} == actions - {"method", "path", "path_regex", "after", "times", "probability"}
+    told = set(re.findall(r"^``([a-z_]+)``", faults.__doc__ or "", re.M))
+    assert {*ANSWER_ACTIONS, *JOB_ACTIONS} <= told
+
+
+def test_the_example_is_valid() -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.S)
+    Faults(7).replace(json.loads(example))
