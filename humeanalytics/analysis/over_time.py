@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,22 +23,20 @@ _MAX_CELLS = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows of one recording in time: numbers a row, and ``scores`` a row and expression."""
+    """Rows of one recording in time: numbers a row, and ``scores`` a row and expression; ``n_rows`` went into each."""
 
     person: Integers
     begin_s: Floats
     end_s: Floats
     scores: Floats
+    n_rows: Integers
 
     @property
     def middle_s(self) -> Floats:
         return (self.begin_s + self.end_s) / 2
 
     def take(self, rows: Any) -> _Rows:
-        return _Rows(self.person[rows], self.begin_s[rows], self.end_s[rows], self.scores[rows])
-
-    def in_order(self) -> _Rows:
-        return self.take(np.lexsort((self.middle_s, self.person)))
+        return _Rows(self.person[rows], self.begin_s[rows], self.end_s[rows], self.scores[rows], self.n_rows[rows])
 
 
 def scores_over_time(
@@ -67,7 +65,8 @@ def scores_over_time(
     Returns:
         A row is one scored stretch, frame or cell of one person, by person and time: ``person`` (text; null where the frame
         tells no one apart), ``stretch`` (a number that changes at each gap), ``begin_s``, ``end_s``, ``time_s`` (their middle),
-        and the expressions as float64. Rows without a time are left out.
+        ``n_rows`` that went into it, and the expressions as float64. Rows of one person at one time, such as several faces of a
+        frame that all are ``unknown``, become one, their mean. Rows without a time are left out.
 
     Raises:
         UsageError: No such expression or recording, several recordings or scorings of one, no columns of time, or a length
@@ -89,20 +88,25 @@ def scores_over_time(
             there = ", ".join(repr(each) for each in people if each is not None) or "nobody by name"
             raise UsageError(f"The frame has nobody called {person!r} in {by or 'speaker_id or face_id'}. There are: {there}.")
         rows = rows.take(rows.person == people.index(person))
-    rows = rows.in_order()
+    rows = rows.take(np.lexsort((rows.begin_s, rows.middle_s, rows.person)))
     gap_s = _typical_gap_s(rows) if gap_s is None else gap_s
-    if every_s is not None:
-        rows = _on_grid(rows, every_s)
+    rows = _merged(rows) if every_s is None else _on_grid(rows, every_s)
     stretch = _stretches(rows, gap_s)
     if smooth_s is not None:
         rows = _smoothed(rows, stretch, smooth_s)
     names = pa.array([people[at] for at in rows.person], pa.string())
     fields = [pa.field(c, pa.float64(), metadata={HUME_NAME: frames.label_of(table.schema.field(c)).encode()}) for c in columns]
     return pa.Table.from_arrays(
-        [names, stretch, rows.begin_s, rows.end_s, rows.middle_s]
+        [names, stretch, rows.begin_s, rows.end_s, rows.middle_s, rows.n_rows]
         + [pa.array(rows.scores[:, at], pa.float64(), from_pandas=True) for at in range(len(columns))],
         schema=pa.schema(
-            [("person", pa.string()), ("stretch", pa.int64()), *((name, pa.float64()) for name in (*_SPAN, _POINT)), *fields]
+            [
+                ("person", pa.string()),
+                ("stretch", pa.int64()),
+                *((name, pa.float64()) for name in (*_SPAN, _POINT)),
+                ("n_rows", pa.int64()),
+                *fields,
+            ]
         ),
     )
 
@@ -134,7 +138,23 @@ def _rows(table: pa.Table, columns: Sequence[str], by: str | None) -> tuple[_Row
     begin, end = (frames.numbers(table, name if name in table.column_names else _POINT) for name in _SPAN)
     scores = np.column_stack([frames.numbers(table, column) for column in columns]).reshape(-1, len(columns))
     timed = np.isfinite(begin) & np.isfinite(end)
-    return _Rows(rank[person] if len(rank) else person, begin, np.maximum(begin, end), scores).take(timed), people
+    rank_of = rank[person] if len(rank) else person
+    return _Rows(rank_of, begin, np.maximum(begin, end), scores, np.ones_like(person)).take(timed), people
+
+
+def _merged(rows: _Rows) -> _Rows:
+    """Return rows in order with those of one person at one time made one."""
+    if len(rows.begin_s) == 0:
+        return rows
+    keys = (rows.person, rows.begin_s, rows.end_s)
+    first = np.flatnonzero(np.concatenate(([True], np.any([np.diff(key) != 0 for key in keys], axis=0))))
+    if len(first) == len(rows.begin_s):
+        return rows
+    known = ~np.isnan(rows.scores)
+    total, count = np.add.reduceat(np.where(known, rows.scores, 0.0), first), np.add.reduceat(known, first, dtype=np.float64)
+    merged = rows.take(first)
+    scores = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return replace(merged, scores=scores, n_rows=np.add.reduceat(rows.n_rows, first))
 
 
 def _typical_gap_s(rows: _Rows) -> float:
@@ -171,7 +191,8 @@ def _on_grid(rows: _Rows, every_s: float) -> _Rows:
         weights = np.bincount(where[known], weight[known], len(places))
         scores[:, at] = np.divide(total, weights, out=np.full(len(places), np.nan), where=weights > 0)
     person, cells = places // width, places % width + low
-    return _Rows(person, cells * float(every_s), (cells + 1) * float(every_s), scores)
+    n_rows = np.bincount(where, rows.n_rows[row], len(places)).astype(np.int64)
+    return _Rows(person, cells * float(every_s), (cells + 1) * float(every_s), scores, n_rows)
 
 
 def _stretches(rows: _Rows, gap_s: float) -> Integers:
@@ -202,4 +223,4 @@ def _smoothed(rows: _Rows, stretch: Integers, smooth_s: float) -> _Rows:
     weights = np.cumsum(np.vstack([np.zeros(rows.scores.shape[1]), np.where(known, weight, 0.0)]), axis=0)
     counted = weights[high] - weights[low]
     mean = np.divide(total[high] - total[low], counted, out=np.full(counted.shape, np.nan), where=counted > 0)
-    return _Rows(rows.person, rows.begin_s, rows.end_s, np.where(known, mean, np.nan))
+    return replace(rows, scores=np.where(known, mean, np.nan))

@@ -127,7 +127,8 @@ def text_width_in(text: str, size_pt: float, *, bold: bool = False) -> float:
         return 0.0
     plain = text.replace("$", "")  # no mathematics: a name is a name
     font = FontProperties(weight="bold" if bold else "normal")
-    return float(TextPath((0, 0), plain, size=size_pt, prop=font, usetex=False).get_extents().width) / 72
+    outline = TextPath((0, 0), plain, size=size_pt, prop=font, usetex=False).vertices[:, 0]
+    return float(outline.max() - outline.min()) / 72
 
 
 def fitted(text: str, size_pt: float, width_in: float, *, bold: bool = False) -> str:

@@ -17,6 +17,7 @@ from humeanalytics.plot.theme import ColoursName, Theme, ThemeName, readable, se
 _WIDTH_IN, _ROW_IN, _GROUP_IN = 7.2, 0.34, 0.2
 #: How much of a row its groups share between them.
 _GROUPS_SHARE = 0.72
+_BETWEEN_GROUPS_PT = 14.0
 
 
 def top(
@@ -142,7 +143,9 @@ def _write_means(ax: Axes, means: Sequence[float], look: Theme) -> None:
 
 def _name_groups(ax: Axes, names: Sequence[str], palette: Sequence[str], look: Theme) -> None:
     """Write the groups' names in their colours, one beside the other above the axes."""
+    room_in = canvas.figure_of(ax).get_size_inches()[0] * (1 - ax.get_position().x0) - 0.2
     at_pt = 0.0
     for name, colour in zip(names, palette, strict=True):
-        canvas.note(ax, name, (0.0, 1.0), (at_pt, 10.0), readable(colour, look), bold=True)
-        at_pt += canvas.text_width_in(name, canvas.SMALL_PT, bold=True) * 72 + 14
+        shown = canvas.fitted(name, canvas.SMALL_PT, room_in / len(names) - _BETWEEN_GROUPS_PT / 72, bold=True)
+        canvas.note(ax, shown, (0.0, 1.0), (at_pt, 10.0), readable(colour, look), bold=True)
+        at_pt += canvas.text_width_in(shown, canvas.SMALL_PT, bold=True) * 72 + _BETWEEN_GROUPS_PT

@@ -27,6 +27,8 @@ _MAX_PEOPLE = 6
 #: Lines of more points than can be told apart are drawn as means instead, over fewer cells, and the picture says so.
 _MAX_POINTS, _MAX_CELLS = 1000, 400
 _FINE_FROM = 250
+#: A recording in which somebody speaks so early is drawn from its beginning on.
+_BEGINNING_SHARE = 0.2
 _NICE_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
@@ -178,6 +180,8 @@ def _set_limits(panels: Sequence[Axes], traces: Sequence[Trace]) -> None:
     """Give all panels the same limits: the same time and the same height are then in the same place."""
     begin = min(float(trace.begin_s.min()) for trace in traces if len(trace.begin_s))
     end = max(float(trace.end_s.max()) for trace in traces if len(trace.end_s))
+    if 0 < begin < _BEGINNING_SHARE * end:
+        begin = 0.0
     margin_s = 0.01 * (end - begin) or 0.5
     low = min(0.0, *(float(np.nanmin(t.scores)) for t in traces if np.isfinite(t.scores).any()))
     high = max(float(np.nanmax(t.scores)) for t in traces if np.isfinite(t.scores).any())
@@ -199,9 +203,12 @@ def _subtitle(traces: Sequence[Trace], every_s: float | None, smooth_s: float | 
         said = [f"means over {every_s:g} s"]
     elif any(trace.is_bars for trace in traces):
         said = ["a bar is one scored stretch"]
+    elif any((trace.end_s > trace.begin_s).any() for trace in traces):
+        said = ["overlapping windows, at their middles"]
+    elif any((trace.n_rows > 1).any() for trace in traces):
+        said = ["frame by frame, the mean of faces that were not told apart"]
     else:
-        spans = any((trace.end_s > trace.begin_s).any() for trace in traces)
-        said = ["overlapping windows, at their middles" if spans else "frame by frame"]
+        said = ["frame by frame"]
     if smooth_s is not None:
         said.append(f"moving mean of {smooth_s:g} s")
     if left_out:

@@ -26,6 +26,7 @@ class Trace:
     begin_s: Floats
     end_s: Floats
     stretch: Integers
+    n_rows: Integers
     scores: Floats
     is_bars: bool
 
@@ -46,7 +47,7 @@ def trace_of(scores: pa.Table, person: str | None, columns: Sequence[str], *, wh
     overlapping = np.mean(begin_s[1:] < end_s[:-1] - 1e-9) if len(begin_s) > 1 else 0.0
     is_bars = not whole_cells and bool((end_s > begin_s).any()) and bool(overlapping < _OVERLAPPING_SHARE)
     values = np.column_stack([frames.numbers(part, column) for column in columns]).reshape(-1, len(columns))
-    return Trace(begin_s, end_s, part["stretch"].to_numpy(), values, is_bars)
+    return Trace(begin_s, end_s, part["stretch"].to_numpy(), part["n_rows"].to_numpy(), values, is_bars)
 
 
 def draw(

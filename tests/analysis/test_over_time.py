@@ -34,6 +34,17 @@ def test_rows_come_in_the_order_of_time_and_of_names() -> None:
     assert answer.schema.field("joy").metadata[b"hume_name"] == b"Joy"
 
 
+def test_faces_of_one_frame_that_nobody_told_apart_become_their_mean() -> None:
+    frame = faces([0.0, 0.0, 0.5, 0.5, 1.0], [0.1, 0.3, None, 0.4, 0.9], face_id=["unknown"] * 5)
+    answer = scores_over_time(frame)
+    assert answer["time_s"].to_pylist() == [0.0, 0.5, 1.0]
+    assert answer["joy"].to_pylist() == pytest.approx([0.2, 0.4, 0.9])
+    assert answer["n_rows"].to_pylist() == [2, 2, 1]
+    assert scores_over_time(frame, every_s=1.0)["n_rows"].to_pylist() == [4, 1]
+    apart = frame.set_column(2, "face_id", pa.array(["face_0", "face_1", "face_0", "face_1", "face_0"]))
+    assert scores_over_time(apart)["n_rows"].to_pylist() == [1] * 5
+
+
 def test_gaps_of_frames_and_of_speech() -> None:
     answer = scores_over_time(faces([0.0, 0.5, 1.0, 1.5, 3.0, 4.6, 5.1], [0.1] * 7))
     assert answer["stretch"].to_pylist() == [0, 0, 0, 0, 0, 1, 1]  # steps of half a second: 1.5 s are bridged, 1.6 s are not

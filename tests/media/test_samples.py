@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -52,6 +54,22 @@ def test_readme_tells_of_every_file() -> None:
     for path in samples_folder().rglob("*"):
         if path.is_file() and "transcripts" not in path.parts and "__pycache__" not in path.parts and path.name != "README.md":
             assert re.search(rf"\b{re.escape(path.name)}`", readme) or path.name in readme, path.name
+
+
+def test_the_predictions_are_of_these_recordings() -> None:
+    answer = json.loads(sample("predictions.json").read_text(encoding="utf-8"))
+    files = {each["source"]["filename"]: each["source"]["md5sum"] for each in answer if each["source"]["type"] == "file"}
+    recordings = [path for path in (samples_folder() / "recordings").iterdir() if path.suffix != ".txt"]
+    assert files == {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in recordings}
+    said = {
+        prediction["file"]: [row["text"] for row in prediction["models"]["prosody"]["grouped_predictions"][0]["predictions"]]
+        for each in answer
+        for prediction in each["results"]["predictions"]
+        if each["source"]["type"] == "file"
+    }
+    for path in recordings:
+        assert " ".join(said[path.name]).split() == sample(f"transcripts/{path.stem}.txt").read_text(encoding="utf-8").split()
+    assert sample("predictions.json").stat().st_size < 400_000
 
 
 def test_the_samples_stay_small() -> None:

@@ -94,6 +94,20 @@ def test_faces_and_overlapping_windows_are_lines_without_bars() -> None:
     assert "Overlapping windows, at their middles" in words(ax)
 
 
+def test_faces_that_nobody_told_apart_are_drawn_as_their_mean_and_it_is_said() -> None:
+    ax = timeline(pa.table({"face_id": ["unknown"] * 4, "time_s": [0.0, 0.0, 1.0, 1.0], "joy": [0.0, 1.0, 0.4, 0.6]}))
+    assert ax.get_lines()[0].get_ydata().tolist() == [0.5, 0.5]
+    assert "Frame by frame, the mean of faces that were not told apart" in words(ax)
+
+
+def test_a_recording_is_drawn_from_its_beginning_unless_it_begins_late() -> None:
+    def begins(first_s: float) -> float:
+        return float(timeline(pa.table({"time_s": [first_s, 100.0], "joy": [0.1, 0.2]}), gap_s=200).get_xlim()[0])
+
+    assert begins(5.0) == pytest.approx(-1.0)
+    assert begins(60.0) == pytest.approx(59.6)
+
+
 def test_a_lonely_point_is_a_dot() -> None:
     times = [*np.arange(0, 40, 0.2), 100.0]
     line = timeline(pa.table({"time_s": times, "joy": [0.5] * len(times)})).get_lines()[0]

@@ -62,6 +62,12 @@ def test_words_stand_apart_and_inside(arguments: dict[str, Any], theme: Any) -> 
     assert_words_stand_apart(top(speech(3), theme=theme, synthetic=True, **arguments).figure)
 
 
+def test_long_names_of_groups_stand_apart_and_inside() -> None:
+    files = [f"recordings/participant_{at:03}_interview_2026-10-02_09-30-00.wav" for at in range(5)]
+    ax = top(pa.table({"file": files, "joy": [0.1] * 5, "anger": [0.2] * 5}), by="file")
+    assert_words_stand_apart(ax.figure)
+
+
 def test_what_counts_is_said() -> None:
     assert "Mean (dot) and middle half (line) of the time scored" in [text.get_text() for text in top(speech()).texts]
     assert "Mean (dot) and middle half (line) of 150 rows" in [text.get_text() for text in top(faces()).texts]
