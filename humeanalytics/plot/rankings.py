@@ -144,8 +144,10 @@ def _write_means(ax: Axes, means: Sequence[float], look: Theme) -> None:
 def _name_groups(ax: Axes, names: Sequence[str], palette: Sequence[str], look: Theme) -> None:
     """Write the groups' names in their colours, one beside the other above the axes."""
     room_in = canvas.figure_of(ax).get_size_inches()[0] * (1 - ax.get_position().x0) - 0.2
+    between_in = _BETWEEN_GROUPS_PT / 72
+    if sum(canvas.text_width_in(name, canvas.SMALL_PT, bold=True) + between_in for name in names) > room_in:
+        names = [canvas.fitted(name, canvas.SMALL_PT, room_in / len(names) - between_in, bold=True) for name in names]
     at_pt = 0.0
     for name, colour in zip(names, palette, strict=True):
-        shown = canvas.fitted(name, canvas.SMALL_PT, room_in / len(names) - _BETWEEN_GROUPS_PT / 72, bold=True)
-        canvas.note(ax, shown, (0.0, 1.0), (at_pt, 10.0), readable(colour, look), bold=True)
-        at_pt += canvas.text_width_in(shown, canvas.SMALL_PT, bold=True) * 72 + _BETWEEN_GROUPS_PT
+        canvas.note(ax, name, (0.0, 1.0), (at_pt, 10.0), readable(colour, look), bold=True)
+        at_pt += canvas.text_width_in(name, canvas.SMALL_PT, bold=True) * 72 + _BETWEEN_GROUPS_PT

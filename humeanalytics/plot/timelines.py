@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from posixpath import basename
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -82,11 +82,9 @@ def timeline(
     synthetic = frames.is_synthetic(frame) if synthetic is None else synthetic
     rows = _rows_of(frame, expressions, recording)
     columns = _columns_of(rows, expressions, k)
+    every_s = _cell_s(rows, person) if every_s is None else every_s
     scores = scores_over_time(rows, columns, person=person, every_s=every_s, gap_s=gap_s, smooth_s=smooth_s)
-    counts = Counter(scores["person"].to_pylist())
-    if every_s is None and max(counts.values(), default=0) > _MAX_POINTS:
-        every_s = _cell_s(scores)
-        scores = scores_over_time(rows, columns, person=person, every_s=every_s, gap_s=gap_s, smooth_s=smooth_s)
+    counts = {each["values"]: each["counts"] for each in pc.value_counts(scores["person"]).to_pylist()}
     people = _most_present(counts)
     if ax is not None and len(people) > 1:
         names = ", ".join(repr(name) for name in people)
@@ -149,15 +147,24 @@ def _file_of(rows: pa.Table) -> str:
     return basename(file) if file else "Expression over time"
 
 
-def _most_present(counts: Counter[str | None]) -> list[str | None]:
+def _most_present(counts: Mapping[str | None, int]) -> list[str | None]:
     """Return the people with most rows, in the order in which they were counted: that of their names."""
-    kept = {name for name, _ in counts.most_common(_MAX_PEOPLE)}
+    kept = sorted(counts, key=lambda name: -counts[name])[:_MAX_PEOPLE]
     return [name for name in counts if name in kept] or [None]
 
 
-def _cell_s(scores: pa.Table) -> float:
-    begin, end = np.min(frames.numbers(scores, "begin_s")), np.max(frames.numbers(scores, "end_s"))
-    return next((float(cell) for cell in _NICE_S if (end - begin) / cell <= _MAX_CELLS), float((end - begin) / _MAX_CELLS))
+def _cell_s(rows: pa.Table, person: str | None) -> float | None:
+    """Return over how many seconds to take means, None where all can be drawn as it is."""
+    by = frames.person_column(rows.schema)
+    count = rows.num_rows
+    if by is not None and count > _MAX_POINTS:
+        counts = {each["values"]: each["counts"] for each in pc.value_counts(frames.texts(rows, by)).to_pylist()}
+        count = max(counts.values()) if person is None else counts.get(person, 0)
+    if count <= _MAX_POINTS:
+        return None
+    begin, end = (frames.numbers(rows, name if name in rows.column_names else "time_s") for name in ("begin_s", "end_s"))
+    length = float(np.nanmax(end) - np.nanmin(begin)) if np.isfinite(begin).any() and np.isfinite(end).any() else 0.0
+    return next((float(cell) for cell in _NICE_S if length / cell <= _MAX_CELLS), length / _MAX_CELLS)
 
 
 def _new_panels(count: int, labels: Sequence[str]) -> list[Axes]:
