@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import traceback
 from importlib import import_module
 from typing import Annotated
@@ -50,7 +51,7 @@ def _register() -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 a bug, 2 wrong use, and the others of `errors`."""
-    if hasattr(signal, "SIGTERM"):
+    if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container that stops us gets a clean end too
     _register()
     try:
