@@ -60,7 +60,7 @@ def strongest_expressions(
 
     table = frames.read_columns(frame, wanted)
     frames.check_one_scoring(table)
-    weights = _weights(table)
+    weights = _weights(table, by)
     means = {column: _ranking_mean(table, column, weights) for column in chosen}
     ranked = sorted((column for column in chosen if not math.isnan(means[column])), key=lambda column: -means[column])[:k]
     groups = _groups(table, by)
@@ -93,15 +93,18 @@ def strongest_expressions(
     return pa.Table.from_pylist(rows, schema)
 
 
-def _weights(table: pa.Table) -> Floats | None:
-    """Return the newly covered seconds of each row; None where rows have no time, or none that adds up to anything."""
+def _weights(table: pa.Table, by: str | None) -> Floats | None:
+    """Return the newly covered seconds of each row; None where rows have no time, or none that adds up to anything.
+
+    Each group covers time of its own: one recording that belongs to two people counts for both.
+    """
     if not all(name in table.column_names for name in _SPAN) or table.num_rows == 0:
         return None
     begin, end = (frames.numbers(table, name) for name in _SPAN)
     if not (np.isfinite(begin).all() and np.isfinite(end).all()):
         return None  # texts among speech: seconds and sentences do not add up
     keys = [name for name in (*frames.RECORDING_COLUMNS, *frames.PERSON_COLUMNS) if name in table.column_names]
-    part, _ = frames.codes(table, keys)
+    part, _ = frames.codes(table, [*keys, *([by] if by is not None and by not in keys else [])])
     covered = newly_covered_s(begin, end, part)
     return covered if covered.sum() > 0 else None
 

@@ -71,6 +71,20 @@ def test_people_and_recordings_cover_time_of_their_own() -> None:
     assert row["mean"] in (pytest.approx((0.3 + 0.6 + 0.9) / 3), pytest.approx((0.9 + 0.6 + 0.9) / 3))
 
 
+def test_a_recording_that_belongs_to_two_people_counts_for_both() -> None:
+    frame = pa.table(
+        {
+            "recording_id": ["shared", "shared", "own"],
+            "participant": ["007", "012", "012"],
+            "begin_s": [0.0, 0.0, 0.0],
+            "end_s": [2.0, 2.0, 2.0],
+            "joy": [1.0, 1.0, 0.0],
+        }
+    )
+    answer = strongest_expressions(frame, by="participant")
+    assert dict(zip(answer["participant"].to_pylist(), answer["mean"].to_pylist(), strict=True)) == {"007": 1.0, "012": 0.5}
+
+
 def test_groups_show_the_same_expressions() -> None:
     frame = pa.table(
         {"condition": ["b", "a", None, "a"], "joy": [0.9, 0.1, 0.5, 0.3], "anger": [0.0, 0.8, 0.1, 0.8], "fear": [0.0] * 4}
