@@ -226,10 +226,10 @@ def test_no_secret_stands_in_an_error() -> None:
 def test_a_hundred_thousand_rows(tmp_path: Path) -> None:
     paths = [f"/data/p{i % 500}/{i:06}.wav" for i in range(100_000)]
     (tmp_path / "m.csv").write_text("file,participant\n" + "".join(f"{path[6:]},{i % 500}\n" for i, path in enumerate(paths)))
-    started = time.perf_counter()
+    started = time.process_time()
     manifest = read_manifest(tmp_path / "m.csv")
     rows = manifest.match_all((path, path.rpartition("/")[2]) for path in paths)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 15, "about 2 s; were each row compared with each item it would be hours"
     assert len(rows) == 100_000 and manifest.unmatched() == []
     assert rows[paths[12_345]].labels == {"participant": str(12_345 % 500)}
 
