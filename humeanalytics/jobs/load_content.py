@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from humeanalytics.jobs.answers import Outcome, scoring_id, tie
 from humeanalytics.jobs.bookkeeping import Row, error_row, table_of
@@ -58,16 +59,12 @@ def load_id_of(response_ids: Iterable[str], job_ids: Iterable[str]) -> str:
 def known_scorings(lake: Lake, fingerprints: Sequence[str]) -> dict[tuple[str, str, str], list[tuple[str, str, str | None]]]:
     """Scorings already in the lake: (recording, model, fingerprint) -> [(scoring_id, origin, settings_id)]."""
     known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]] = {}
-    if not fingerprints:
-        return known
-    wanted = pa.table({"fingerprint": sorted(set(fingerprints))})
-    query = (
-        "SELECT recording_id, model, fingerprint, scoring_id, origin, settings_id "
-        "FROM scorings SEMI JOIN wanted USING (fingerprint)"
-    )
-    for row in lake.sql(query, wanted=wanted).rows():
-        place = known.setdefault((row["recording_id"], row["model"], row["fingerprint"]), [])
-        place.append((row["scoring_id"], row["origin"], row["settings_id"]))
+    wanted = pa.array(sorted(set(fingerprints)), pa.string())
+    columns = ("fingerprint", "recording_id", "model", "scoring_id", "origin", "settings_id")
+    for rows in lake.stored("scorings", columns) if fingerprints else ():
+        for row in rows.filter(pc.is_in(rows["fingerprint"], value_set=wanted)).to_pylist():
+            place = known.setdefault((row["recording_id"], row["model"], row["fingerprint"]), [])
+            place.append((row["scoring_id"], row["origin"], row["settings_id"]))
     return known
 
 

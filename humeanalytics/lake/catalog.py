@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -57,21 +58,29 @@ class Catalog:
     def __init__(self, reader: SnapshotReader) -> None:
         self._reader = reader
         self._lock = threading.RLock()
-        self._database = duckdb.connect(
-            config={
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "temp_directory": str(Path(tempfile.gettempdir()) / "humeanalytics-duckdb"),
-            }
-        )
-        self._database.execute("SET GLOBAL TimeZone = 'UTC'; CREATE SCHEMA internal")
-        self._file_columns = FileColumns(self._database.cursor())
         self._types: dict[tuple[pa.Schema, ...], dict[str, str]] = {}
         self._closed = False
         self._state: LakeSnapshot | None = None
         self._made: dict[str, str] = {}
         self._columns: dict[str, dict[str, str]] = {}
         self._relations: dict[str, Relation] = {}
+
+    @cached_property
+    def _database(self) -> duckdb.DuckDBPyConnection:
+        # Made when the first question is asked: a run that only writes never pays for it.
+        database = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "temp_directory": str(Path(tempfile.gettempdir()) / "humeanalytics-duckdb"),
+            }
+        )
+        database.execute("SET GLOBAL TimeZone = 'UTC'; CREATE SCHEMA internal")
+        return database
+
+    @cached_property
+    def _file_columns(self) -> FileColumns:
+        return FileColumns(self._database.cursor())
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own that sees the lake as it is now. The caller closes it."""
@@ -99,7 +108,8 @@ class Catalog:
         """Let go of everything."""
         with self._lock:
             self._closed = True
-            self._database.close()
+            if "_database" in self.__dict__:
+                self._database.close()
 
     def _require_open(self) -> None:
         if self._closed:

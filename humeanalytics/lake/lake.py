@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from humeanalytics.errors import LakeError, LakeNotFound, TableNotFound
 from humeanalytics.lake import identity
@@ -66,7 +68,8 @@ class Lake:
         self._lock = threading.Lock()
         self.loads = Loads(path / "pending", self._table, self._table_names)
         self._at = version
-        self._catalog = Catalog(SnapshotReader(path / "tables", self._table, self.loads, version))
+        self._snapshots = SnapshotReader(path / "tables", self._table, self.loads, version)
+        self._catalog = Catalog(self._snapshots)
 
     def _table_names(self) -> list[str]:
         folder = self.path / "tables"
@@ -129,6 +132,19 @@ class Lake:
             >>> lake.sql("SELECT * FROM prosody JOIN report USING (recording_id)", report=frame).df()  # doctest: +SKIP
         """
         return Query(self._catalog, query, params, frames, self._providers)
+
+    def stored(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some columns of every row of complete loads, file by file, without SQL: for flows, which ask little and often."""
+        state = self._snapshots.read()
+        if table not in state.tables:
+            return
+        hidden = pa.array(sorted(state.hidden), pa.string())
+        files, mixed = state.visible_files(table)
+        for file in files:
+            rows = pq.read_table(file.path, columns=[*columns, "load_id"], partitioning=None)
+            if mixed:
+                rows = rows.filter(pc.invert(pc.is_in(rows["load_id"], value_set=hidden)))
+            yield rows.select(list(columns))
 
     def __getitem__(self, table: str) -> Query:
         """Return a table or view as a Query.
