@@ -30,7 +30,7 @@ def to_arrow(frame: Any, name: str) -> pa.Table:
     if module == "polars" and hasattr(frame, "collect"):
         frame = frame.collect()
     if hasattr(frame, "__arrow_c_stream__"):
-        return pa.table(frame)
+        return pa.RecordBatchReader.from_stream(frame).read_all()
     if hasattr(frame, "__arrow_c_array__"):
         return pa.Table.from_batches([pa.record_batch(frame)])
     if isinstance(frame, pa.RecordBatchReader):

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 from deltalake import ColumnProperties, WriterProperties
 
 ROW_GROUP_ROWS = 65_536
-#: Small files above this number are compacted.
+#: Small files above this number are merged.
 MANY_FILES = 200
-#: Compaction makes files of about this size; what is larger than half of it counts as large and is left alone.
+#: Files become about this large; one larger than half of it is not small.
 FILE_BYTES = 128 * 1024 * 1024
-#: What no snapshot refers to is kept this long, for readers that began before a compaction.
+#: What no snapshot refers to is kept this long, for readers that began before a merge.
 RETENTION_HOURS = 7 * 24
 
 #: The log is never cleaned: it is what `open_lake(uri, version=N)` goes back along.
 DELTA_CONFIGURATION = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "50"}
 
+_COMPRESSION_LEVEL = 1
+
+
+def _words(schema: pa.Schema) -> list[str]:
+    """Return the columns that have a dictionary: strings, which repeat."""
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return [field.name for field in schema if any(is_kind(field.type) for is_kind in kinds)]
+
+
+def _scores(schema: pa.Schema) -> list[str]:
+    """Return the columns whose bytes are split by significance before they are compressed: scores."""
+    return [field.name for field in schema if pa.types.is_float32(field.type)]
+
+
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """Return the layout as pyarrow's ``ParquetWriter`` takes it."""
+    return {
+        "compression": "zstd",
+        "compression_level": _COMPRESSION_LEVEL,
+        "use_dictionary": _words(schema) or False,
+        "column_encoding": dict.fromkeys(_scores(schema), "BYTE_STREAM_SPLIT"),
+    }
+
 
 def writer_properties(schema: pa.Schema) -> WriterProperties:
-    """Return the layout of a table: dictionaries on strings only, the bytes of scores split by significance, zstd."""
-    plain = ColumnProperties(dictionary_enabled=False)
+    """Return the same layout as Delta Lake takes it, for merging and deleting."""
     split = ColumnProperties(dictionary_enabled=False, encoding="BYTE_STREAM_SPLIT")
     words = ColumnProperties(dictionary_enabled=True)
-    by_column = {}
-    for field in schema:
-        if pa.types.is_float32(field.type):
-            by_column[field.name] = split
-        elif pa.types.is_string(field.type) or pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type):
-            by_column[field.name] = words
     return WriterProperties(
         compression="ZSTD",
-        compression_level=1,
+        compression_level=_COMPRESSION_LEVEL,
         max_row_group_size=ROW_GROUP_ROWS,
-        default_column_properties=plain,
-        column_properties=by_column,
+        default_column_properties=ColumnProperties(dictionary_enabled=False),
+        column_properties=dict.fromkeys(_scores(schema), split) | dict.fromkeys(_words(schema), words),
     )

@@ -22,7 +22,7 @@ import pyarrow as pa
 from humeanalytics.errors import LakeError, UsageError
 from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.durable import create_file, make_folder, sync_folder
-from humeanalytics.lake.staging import Rows
+from humeanalytics.lake.parts import Rows
 from humeanalytics.tables.schema import schema_of
 
 LEASE_S = 15 * 60.0

@@ -3,7 +3,8 @@
 The order of reading is what makes it true, with writers at work and no lock. Writers put a marker before the first row of a
 load and take it away after the load is complete. So: read which loads are complete, *then* fix a version of every table,
 *then* list the markers, *then* read again which loads are complete. Everything of a load that was complete at first is in
-the versions fixed. Of any other load some of it may be: such a load either has its marker still or has become complete since.
+the versions fixed. Of any other load some of it may be: such a load either has its marker still or has become complete since,
+or it was rolled back meanwhile, and had its marker before.
 """
 
 from __future__ import annotations
@@ -87,10 +88,10 @@ class SnapshotReader:
 
     def read(self) -> LakeSnapshot:
         """Return the state of the lake now; the very same object as before when nothing has changed."""
-        before = self._told_now()
+        before, announced = self._told_now(), self._loads.pending_ids()
         names = sorted(path.name for path in self._folder.iterdir() if path.is_dir()) if self._folder.is_dir() else []
         tables = {name: snapshot for name in names if (snapshot := self._table(name).snapshot()) is not None}
-        announced = self._loads.pending_ids()
+        announced |= self._loads.pending_ids()
         after = self._told_now()
         complete = before.holding if self._then is None else self._then
         hidden = frozenset(announced | after.complete) - complete
@@ -124,7 +125,7 @@ class SnapshotReader:
     def _read_told(self, snapshot: Snapshot) -> _Told:
         for file in snapshot.files:
             if file.path not in self._told:
-                table = pq.read_table(file.path, columns=["load_id", "replaces_json"], partitioning=None)
+                table = pq.ParquetFile(file.path).read(columns=["load_id", "replaces_json"])
                 replaced = (json.loads(each) for each in table.column("replaces_json").to_pylist() if each)
                 self._told[file.path] = _Told(frozenset(table.column("load_id").to_pylist()), frozenset(chain(*replaced)))
         parts = [self._told[file.path] for file in snapshot.files]

@@ -74,8 +74,11 @@ def test_a_scoring_that_gave_no_rows_takes_the_place_of_one_that_did(lake: Lake)
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ({"scored_at": at(1), "loaded_at": at(9)}, {"scored_at": at(2), "loaded_at": at(3)}),  # scored later, though loaded sooner
-        ({"scored_at": None, "loaded_at": at(9)}, {"scored_at": at(1), "loaded_at": at(3)}),  # a known time before an unknown one
+        (
+            {"scored_at": at(1), "loaded_at": at(9)},
+            {"scored_at": at(2), "loaded_at": at(3)},
+        ),
+        ({"scored_at": None, "loaded_at": at(9)}, {"scored_at": at(1), "loaded_at": at(3)}),
         ({"scored_at": at(1), "loaded_at": at(2)}, {"scored_at": at(1), "loaded_at": at(3)}),
         ({"scored_at": None, "loaded_at": at(2)}, {"scored_at": None, "loaded_at": at(2)}),  # then the scoring_id
     ],
@@ -227,7 +230,12 @@ def test_a_label_whose_key_is_a_column_already_gets_another_name(lake: Lake) -> 
     assert (row["label_label_text"], row["label_Joy"], row["label_name"]) == ("is text", "is Joy", "is name")
     assert (row["quote\"d 'key'"], row["label_URI"]) == ("is quote\"d 'key'", "is URI")
     (row,) = lake.labelled("ner").rows()
-    assert (row["uri"], row["item_uri"], row["text"], row["label_text"]) == ("https://page", "/data/i1.wav", None, "is label_text")
+    assert (row["uri"], row["item_uri"], row["text"], row["label_text"]) == (
+        "https://page",
+        "/data/i1.wav",
+        None,
+        "is label_text",
+    )
     (row,) = lake.labelled("items").rows()
     assert (row["uri"], row["text"], row["Joy"]) == ("/data/i1.wav", "is text", "is Joy")
 
@@ -301,7 +309,9 @@ def test_new_columns_of_the_lake_are_seen_by_views_made_before(lake: Lake) -> No
 def test_a_model_nobody_declared_is_a_table_of_scores_like_the_others(lake: Lake) -> None:
     waving = pa.table({"recording_id": ["r1", "r1"], "scoring_id": ["g1", "g2"], "waving": pa.array([0.5, 0.25], pa.float32())})
     made = table("scorings", scoring("g1", "r1", "gesture", 1), scoring("g2", "r1", "gesture", 2))
-    lake.loads.commit_all("a", "ingest", "run", None, {"gesture": waving, "scorings": made, "items": table("items", item("i", "r1"))})
+    lake.loads.commit_all(
+        "a", "ingest", "run", None, {"gesture": waving, "scorings": made, "items": table("items", item("i", "r1"))}
+    )
     assert lake.sql("SELECT waving FROM gesture").rows() == [{"waving": 0.25}]
     assert lake["gesture_all"].arrow().num_rows == 2
     assert lake.sql("SELECT item_id FROM gesture_labelled").rows() == [{"item_id": "i"}]

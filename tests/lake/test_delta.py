@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +17,9 @@ import pytest
 from lake_rows import spoken, table
 
 from humeanalytics.errors import LakeError
-from humeanalytics.lake.delta import StoredTable
+from humeanalytics.lake import layout
+from humeanalytics.lake.delta import DataFile, StoredTable
+from humeanalytics.lake.parts import Parts
 from humeanalytics.tables.schema import HUME_NAME, schema_of
 from humeanalytics.tables.unknown import score_field
 
@@ -85,6 +92,56 @@ def test_files_have_the_layout_that_was_measured(prosody: StoredTable) -> None:
     assert columns["recording_id"].has_dictionary_page
 
 
+def test_rows_stay_in_their_order_however_they_come(prosody: StoredTable) -> None:
+    n = 150_000
+    one = table("prosody", spoken("s1", "r1")).take([0] * n)
+    at = one.schema.get_field_index("begin_s")
+    rows = one.set_column(at, one.schema.field("begin_s"), pa.array(np.arange(n, dtype="f8")))
+    prosody.append("whole", rows)
+    prosody.append("chunks", pa.concat_tables([rows.slice(i, 999) for i in range(0, n, 999)]))
+    prosody.append("pieces", iter(rows.to_batches(max_chunksize=777)))
+    snapshot = prosody.snapshot()
+    assert snapshot is not None
+    for file in snapshot.files:
+        assert pq.read_table(file.path, columns=["begin_s"]).column(0).to_numpy().tolist() == list(range(n))
+    assert prosody.compact(many=2)
+    snapshot = prosody.snapshot()
+    assert snapshot is not None
+    (merged,) = [pq.read_table(file.path, columns=["load_id", "begin_s"]).to_pydict() for file in snapshot.files]
+    for load_id in ("whole", "chunks", "pieces"):
+        begun = [begin for load, begin in zip(merged["load_id"], merged["begin_s"], strict=True) if load == load_id]
+        assert begun == list(range(n))
+
+
+def test_a_large_load_becomes_several_files_of_one_commit(prosody: StoredTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "FILE_BYTES", 1_000_000)
+    rng = np.random.default_rng(0)
+
+    def pieces() -> Iterator[pa.Table]:
+        one = table("prosody", spoken("s1", "r1")).take([0] * 20_000)
+        at = one.schema.get_field_index("joy")
+        for _ in range(20):
+            yield one.set_column(at, one.schema.field("joy"), pa.array(rng.random(20_000), pa.float32()))
+
+    assert prosody.append("a", pieces()) == 400_000
+    snapshot = prosody.snapshot()
+    assert snapshot is not None
+    assert len(snapshot.files) > 1
+    assert sum(file.rows for file in snapshot.files) == 400_000
+    assert snapshot.version == 1
+
+
+def test_rows_that_fail_on_their_way_leave_nothing(prosody: StoredTable) -> None:
+    def pieces() -> Iterator[pa.Table]:
+        yield table("prosody", spoken("s1", "r1")).take([0] * 70_000)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        prosody.append("a", pieces())
+    assert not prosody.holds("a")
+    assert list(prosody.folder.rglob("*.parquet")) == []
+
+
 def test_snapshots_say_which_loads_a_file_holds(prosody: StoredTable) -> None:
     prosody.append("b", table("prosody", spoken("s1", "r1")))
     prosody.append("a" * 64, table("prosody", spoken("s1", "r1")))
@@ -131,7 +188,8 @@ def test_pieces_whose_columns_differ_are_one_commit(prosody: StoredTable) -> Non
     assert prosody.append("a", iter(pieces)) == 5
     snapshot = prosody.snapshot()
     assert snapshot is not None
-    assert snapshot.version == 1
+    logs = (prosody.folder / "_delta_log").glob("*.json")
+    assert sum('"add":' in log.read_text() for log in logs) == 1
     assert [(r["scoring_id"], r["zest"], r["glee"]) for r in rows_of(prosody)] == [
         ("s1", None, None),
         ("s0", 0.5, None),
@@ -162,30 +220,38 @@ def test_rows_that_cannot_fit_are_refused_whole(prosody: StoredTable) -> None:
 
 
 def test_threads_that_add_columns_at_once_all_get_in(prosody: StoredTable) -> None:
-    failures: list[BaseException] = []
-    tables = [StoredTable(prosody.folder, schema_of("prosody")) for _ in range(6)]
-    barrier = threading.Barrier(len(tables))
-
     def add(i: int) -> None:
-        try:
-            barrier.wait()
-            for k in range(3):
-                tables[i].append(f"load-{i}-{k}", with_new(2, **{f"Name {i} {k}": 0.5}))
-        except BaseException as error:
-            failures.append(error)
+        stored = another(prosody)
+        for k in range(3):
+            stored.append(f"load-{i}-{k}", with_new(2, **{f"Name {i} {k}": 0.5, "Shared": 0.25}))
 
-    threads = [threading.Thread(target=add, args=(i,)) for i in range(len(tables))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    run_at_once(*(partial(add, i) for i in range(6)))
     found = rows_of(prosody)
     assert len(found) == 36
     for row in found:
         _, i, k = str(row["load_id"]).split("-")
-        assert row[f"name_{i}_{k}"] == 0.5
+        assert (row[f"name_{i}_{k}"], row["shared"]) == (0.5, 0.25)
         assert sum(row[f"name_{a}_{b}"] is not None for a in range(6) for b in range(3)) == 1
+    snapshot = prosody.snapshot()
+    assert snapshot is not None
+    assert len(snapshot.schema) == len(schema_of("prosody")) + 19
+
+
+def test_two_names_that_want_one_column_at_once_get_one_each(prosody: StoredTable) -> None:
+    prosody.append("first", table("prosody", spoken("s", "r")))
+    slow = another(prosody)
+    slow.holds("first")
+    parts = Parts(prosody.folder, slow._columns(), "slow").write_all(with_new(1, **{"Zest!": 0.75}))
+    another(prosody).append("fast", with_new(1, **{"Zest?": 0.25}))
+    slow._commit("slow", parts)
+    found = {str(row["load_id"]): row for row in rows_of(prosody)}
+    snapshot = prosody.snapshot()
+    assert snapshot is not None
+    names = {f.name: f.metadata[HUME_NAME].decode() for f in snapshot.schema if f.name not in schema_of("prosody").names}
+    assert sorted(names.values()) == ["Zest!", "Zest?"]
+    columns = {name: column for column, name in names.items()}
+    assert [found[load][columns["Zest!"]] for load in ("first", "fast", "slow")] == [None, None, 0.75]
+    assert [found[load][columns["Zest?"]] for load in ("first", "fast", "slow")] == [None, 0.25, None]
 
 
 def _append_same(folder: Path, start: object, done: object) -> None:
@@ -227,6 +293,104 @@ def test_compaction_keeps_every_row_and_what_was_committed(prosody: StoredTable)
     assert len(rows_of(prosody)) == 60
     meta = pq.ParquetFile(snapshot.files[0].path).metadata.row_group(0)
     assert {meta.column(i).compression for i in range(meta.num_columns)} == {"ZSTD"}
+
+
+def run_at_once(*works: Callable[[], object]) -> None:
+    """Run functions in threads that start together; raise the first error of any."""
+    failures: list[BaseException] = []
+    barrier = threading.Barrier(len(works))
+
+    def run(work: Callable[[], object]) -> None:
+        try:
+            barrier.wait()
+            work()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def another(stored: StoredTable) -> StoredTable:
+    """The same table as another process has it."""
+    return StoredTable(stored.folder, schema_of("prosody"))
+
+
+def test_merging_at_once_doubles_nothing(prosody: StoredTable) -> None:
+    for k in range(10):
+        prosody.append(f"load-{k}", table("prosody", spoken(f"s{k}", "r")))
+    first, second = another(prosody), another(prosody)
+    for each in (first, second):
+        each.snapshot()  # both have looked at the same files
+    run_at_once(lambda: first.compact(many=1), lambda: second.compact(many=1))
+    assert sorted(str(r["load_id"]) for r in rows_of(prosody)) == [f"load-{k}" for k in range(10)]
+
+
+def test_a_merge_of_files_that_are_gone_changes_nothing(prosody: StoredTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    for k in range(4):
+        prosody.append(f"load-{k}", table("prosody", spoken(f"s{k}", "r")))
+    slow = another(prosody)
+    exchange = slow._exchange
+
+    def late(files: list[DataFile], merged: Parts) -> bool:
+        assert another(prosody).compact(many=1)
+        return exchange(files, merged)
+
+    monkeypatch.setattr(slow, "_exchange", late)
+    slow.compact(many=1)
+    assert len(rows_of(prosody)) == 4
+
+
+def test_merging_appending_and_removing_at_once_keep_every_row(prosody: StoredTable) -> None:
+    def append(who: int) -> None:
+        stored = another(prosody)
+        for k in range(8):
+            stored.append(f"load-{who}-{k}", table("prosody", *(spoken(f"s{i}", "r") for i in range(3))))
+
+    def merge() -> None:
+        stored = another(prosody)
+        for _ in range(8):
+            stored.compact(many=1)
+
+    def remove() -> None:
+        stored = another(prosody)
+        for k in range(4):
+            stored.remove(f"gone-{k}")
+
+    for k in range(4):
+        prosody.append(f"gone-{k}", table("prosody", spoken("gone", "r")))
+    run_at_once(lambda: append(0), lambda: append(1), merge, merge, remove)
+    counts = Counter(str(row["load_id"]) for row in rows_of(prosody))
+    assert counts == {f"load-{who}-{k}": 3 for who in range(2) for k in range(8)}
+
+
+def test_merging_removes_what_has_been_unused_for_a_week_and_nothing_younger(prosody: StoredTable) -> None:
+    for k in range(3):
+        prosody.append(f"load-{k}", table("prosody", spoken(f"s{k}", "r")))
+    before = {path.name for path in prosody.folder.glob("*.parquet")}
+    (prosody.folder / "just-written.parquet").write_bytes(b"by a writer at work")
+    (prosody.folder / "left-behind.parquet").write_bytes(b"by a writer that was killed")
+    os.utime(prosody.folder / "left-behind.parquet", (time.time() - 8 * 86400,) * 2)
+    assert prosody.compact(many=1)
+    after = {path.name for path in prosody.folder.glob("*.parquet")}
+    assert before | {"just-written.parquet"} < after
+    assert "left-behind.parquet" not in after
+
+
+def test_rows_that_were_removed_stay_removed(prosody: StoredTable) -> None:
+    for load_id in ("a", "b"):
+        prosody.append(load_id, table("prosody", spoken("s1", "r1")))
+    prosody.compact(many=1)
+    prosody.remove("a")
+    prosody.remove("never")
+    assert [row["load_id"] for row in rows_of(prosody)] == ["b"]
+    prosody.append("a", table("prosody", spoken("s1", "r1")))
+    assert [row["load_id"] for row in rows_of(prosody)] == ["b"]
 
 
 def test_the_log_is_kept_for_good(prosody: StoredTable) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,6 @@ def test_create_file_among_processes_is_won_by_one(tmp_path: Path) -> None:
         "while time.time() < start: pass\n"
         "print(create_file(Path(sys.argv[1]), sys.argv[3].encode()))"
     )
-    import time
-
     path, start = tmp_path / "claimed", str(time.time() + 2)
     racers = [
         subprocess.Popen([sys.executable, "-c", program, str(path), start, str(i)], stdout=subprocess.PIPE, text=True)
@@ -49,9 +48,8 @@ def test_replace_file_puts_the_new_in_place_of_the_old(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 def test_a_full_disk_is_told_as_one_to_come_back_to(tmp_path: Path) -> None:
-    with pytest.raises(DiskFull, match="No space left for .*lake") as caught, durable.disk_full_named(tmp_path / "lake"):
-        with FULL.open("wb") as file:
-            file.write(b"x")
+    with pytest.raises(DiskFull, match=r"No space left for .*lake") as caught, durable.disk_full_named(tmp_path / "lake"):
+        FULL.write_bytes(b"x")
     assert caught.value.exit_code == 75
     assert isinstance(caught.value, OSError)
 

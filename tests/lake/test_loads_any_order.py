@@ -8,8 +8,8 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
-from lake_writer import content
 from lake_rows import table
+from lake_writer import content
 
 from humeanalytics.lake.lake import open_lake
 

@@ -105,7 +105,12 @@ def test_coverage_says_for_each_item_and_model_what_was_scored(lake: Lake) -> No
     commit(
         lake,
         "a",
-        prosody=[spoken("p", "r1", 0.0, 4.0), spoken("p", "r1", 2.0, 6.0), spoken("p", "r1", 3.0, 3.5), spoken("p", "r1", 8.0, 9.0)],
+        prosody=[
+            spoken("p", "r1", 0.0, 4.0),
+            spoken("p", "r1", 2.0, 6.0),
+            spoken("p", "r1", 3.0, 3.5),
+            spoken("p", "r1", 8.0, 9.0),
+        ],
         face=[seen("f", "r3", t / 4) for t in (0, 1, 2, 8)] + [seen("f", "r3", 0.0, "face_1")],
         scorings=[
             scoring("p", "r1", rows=4),

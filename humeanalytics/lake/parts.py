@@ -1,0 +1,189 @@
+"""The rows of one load for one table as Parquet files, written as they come and not yet part of the table.
+
+Rows stay in the order they came in, which Delta Lake's own writer does not promise, and are never all in memory. Every file
+of a table has all columns that were known when it was written; a name nobody has heard of closes the file and opens the next.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction, RemoveAction
+
+from humeanalytics.lake import layout
+from humeanalytics.lake.durable import sync_file, sync_folder
+from humeanalytics.tables.unknown import settle_unknown
+
+Rows: TypeAlias = pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch | pa.Table]
+
+
+class Parts:
+    """Parquet files in the folder of a table: `write` rows, then `finish`, then commit its `actions` or `discard` them.
+
+    Args:
+        folder: The table's folder.
+        existing: The columns the table has.
+        load_id: The load, which each row will tell; None where rows tell it already.
+
+    Attributes:
+        rows: How many rows were written.
+        schema: The columns the table has to have.
+    """
+
+    def __init__(self, folder: Path, existing: pa.Schema, load_id: str | None) -> None:
+        self.rows = 0
+        self.schema = existing
+        self._existing, self._folder, self._load_id = existing, folder, load_id
+        self._files: list[Path] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+
+    def write_all(self, data: Rows) -> Parts:
+        """Write rows and finish; where that fails, nothing stays behind."""
+        pieces = [data] if isinstance(data, (pa.Table, pa.RecordBatch)) else data
+        try:
+            for piece in pieces:
+                self.write(pa.Table.from_batches([piece]) if isinstance(piece, pa.RecordBatch) else piece)
+            self.finish()
+        except BaseException:
+            self.discard()
+            raise
+        return self
+
+    def write(self, piece: pa.Table) -> None:
+        """Write some more rows, whatever columns they have."""
+        if piece.num_rows == 0:
+            return
+        settled = settle_unknown(piece if self._load_id is None else _marked(piece, self._load_id), self.schema)
+        widened = _widened(self.schema, settled.schema)
+        if len(widened) > len(self.schema):
+            self._close_file()
+            self.schema = widened
+        self._waiting.append(_fit(settled, self.schema))
+        self._waiting_rows += piece.num_rows
+        self.rows += piece.num_rows
+        if self._waiting_rows >= layout.ROW_GROUP_ROWS:
+            self._flush(self._waiting_rows // layout.ROW_GROUP_ROWS * layout.ROW_GROUP_ROWS)
+
+    def finish(self) -> None:
+        """Close the last file and wait until all are on disk."""
+        self._close_file()
+        for path in self._files:
+            sync_file(path)
+        sync_folder(self._folder)
+
+    def actions(self, *, modified_ms: int | None = None) -> list[AddAction | RemoveAction]:
+        """Return what a commit says of the files.
+
+        Args:
+            modified_ms: Set where the rows are not new but come out of other files, to the time of the oldest of these.
+        """
+        return [_add_action(path, modified_ms) for path in self._files]
+
+    def fit(self, existing: pa.Schema) -> bool:
+        """Return whether the files can be committed to a table that by now has these columns.
+
+        Where another process has added columns meanwhile, the names these files gave to new ones may mean something else.
+        """
+        new = [field for field in self.schema if self._existing.get_field_index(field.name) < 0]
+        if not new or existing.names == self._existing.names:
+            return True
+        return all(
+            field.name in existing.names and existing.field(field.name).equals(field, check_metadata=True) for field in new
+        )
+
+    def again(self, existing: pa.Schema) -> Parts:
+        """Return the same rows written anew for a table whose columns have changed, in place of these files."""
+        anew = Parts(self._folder, existing, self._load_id)
+        try:
+            anew.write_all(read_rows(self._files))
+        finally:
+            self.discard()
+        return anew
+
+    def discard(self) -> None:
+        """Remove the files."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        for path in self._files:
+            path.unlink(missing_ok=True)
+        self._files = []
+
+    def _flush(self, rows: int) -> None:
+        if rows == 0:
+            return
+        if self._writer is None:
+            path = self._folder / f"part-{len(self._files):05d}-{uuid.uuid4()}.zstd.parquet"
+            self._files.append(path)
+            self._writer = pq.ParquetWriter(path, self.schema, **layout.parquet_options(self.schema))
+        waiting = pa.concat_tables(self._waiting)
+        self._writer.write_table(waiting.slice(0, rows), row_group_size=layout.ROW_GROUP_ROWS)
+        self._waiting = [waiting.slice(rows)]
+        self._waiting_rows -= rows
+        if self._files[-1].stat().st_size > layout.FILE_BYTES:
+            self._writer.close()
+            self._writer = None
+
+    def _close_file(self) -> None:
+        self._flush(self._waiting_rows)
+        self._waiting = []
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _marked(table: pa.Table, load_id: str) -> pa.Table:
+    """Return a table whose rows say which load committed them."""
+    column = pa.repeat(pa.scalar(load_id, pa.string()), table.num_rows)
+    at = table.schema.get_field_index("load_id")
+    field = pa.field("load_id", pa.string())
+    return table.set_column(at, field, column) if at >= 0 else table.append_column(field, column)
+
+
+def _widened(schema: pa.Schema, more: pa.Schema) -> pa.Schema:
+    return pa.schema([*schema, *(field for field in more if schema.get_field_index(field.name) < 0)])
+
+
+def _fit(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table with exactly the columns of a schema, null where it has none."""
+    present = set(table.schema.names)
+    columns = [
+        table.column(field.name).cast(field.type) if field.name in present else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def read_rows(paths: Iterable[str | Path]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of Parquet files in their order, about a row group at a time."""
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(layout.ROW_GROUP_ROWS)
+
+
+def _add_action(path: Path, modified_ms: int | None) -> AddAction:
+    meta, status = pq.read_metadata(path), path.stat()
+    first: dict[str, Any] = {}
+    last: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
+    for i in range(meta.num_columns):
+        chunks = [meta.row_group(group).column(i) for group in range(meta.num_row_groups)]
+        name = chunks[0].path_in_schema
+        # What other engines skip files by: the keys, and numbers that are counted. Long texts would fill the log.
+        if not (name.endswith("_id") or chunks[0].physical_type == "INT64") or any(not c.is_stats_set for c in chunks):
+            continue
+        nulls[name] = sum(chunk.statistics.null_count for chunk in chunks)
+        bounds = [chunk.statistics for chunk in chunks if chunk.statistics.has_min_max]
+        if bounds and isinstance(bounds[0].min, (str, int)):
+            first[name], last[name] = min(b.min for b in bounds), max(b.max for b in bounds)
+    stats = {"numRecords": meta.num_rows, "minValues": first, "maxValues": last, "nullCount": nulls}
+    added_ms = int(status.st_mtime * 1000) if modified_ms is None else modified_ms
+    return AddAction(path.name, status.st_size, {}, added_ms, modified_ms is None, json.dumps(stats))
