@@ -15,7 +15,7 @@ from humeanalytics.errors import HumeAnalyticsError, ItemError, LakeMixed, Usage
 from humeanalytics.jobs.bookkeeping import ROWS, Row, error_row, load_rows, roll_forward_rows, uri_of, utc
 from humeanalytics.jobs.flow import open_flow, run_row
 from humeanalytics.jobs.ledger import Ledger, now
-from humeanalytics.jobs.load_content import Answered, LoadContent, add_saved, known_scorings, load_id_of
+from humeanalytics.jobs.load_content import Answered, Known, LoadContent, add_saved, known_scorings, load_id_of
 from humeanalytics.jobs.manifest import read_manifest
 from humeanalytics.jobs.progress import Progress, show_progress
 from humeanalytics.jobs.reading import SAVED
@@ -180,11 +180,12 @@ class _Ingest:
         return {row["response_id"] for row in self._lake.sql(query, wanted=wanted).rows()}
 
     def _fill(self, load: LoadContent, kept: Sequence[_Kept], load_id: str) -> None:
-        read = [(each, self._flattened(each)) for each in kept]
-        known = known_scorings(self._lake, [answer.fingerprint for _, flat in read for answer in flat.answers])
         resolve = known_recordings(self._lake)
+        known: Known = {}
         items: dict[str, list[Row]] = {}
-        for each, flattened in read:
+        for each in kept:
+            flattened = self._flattened(each)
+            known = known_scorings(self._lake, [answer.fingerprint for answer in flattened.answers]) | known
             job = flattened.job_id or each.response_id[:32]
             recording_ids = [resolve(saved_recording_id(answer, job)) for answer in flattened.answers]
             answered = self._answered(each, flattened)
@@ -193,6 +194,7 @@ class _Ingest:
             self._summary.recordings["answers"] += len(flattened.answers)
             for table, row in saved_item_rows(flattened, recording_ids, each.path, self._labelling):
                 items.setdefault(table, []).append(row)
+            load.compact()
         # A load of its own, kept under raw/: what a manifest said stands in no answer of Hume's.
         load_rows(self._lake, items, flow=FLOW, run_id=self._summary.run_id)
 

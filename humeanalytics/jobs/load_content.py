@@ -18,6 +18,13 @@ from humeanalytics.tables.flattened import Flattened
 from humeanalytics.tables.keys import with_keys
 
 
+_MANY_PIECES = 16
+_LARGE_ROWS = 50_000
+
+#: Scorings that are known: (recording, model, fingerprint) -> [(scoring_id, origin, settings_id)].
+Known = dict[tuple[str, str, str], list[tuple[str, str, str | None]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """One answer under raw/, with all that is known of how it came about."""
@@ -46,6 +53,14 @@ class LoadContent:
     def add(self, table: str, row: Row) -> None:
         self.rows.setdefault(table, []).append(row)
 
+    def compact(self) -> None:
+        """Make one piece of many small ones: a table costs a few buffers a column, however few rows it has."""
+        for name, pieces in self.scores.items():
+            small = [piece for piece in pieces if piece.num_rows < _LARGE_ROWS]
+            if len(small) >= _MANY_PIECES:
+                large = [piece for piece in pieces if piece.num_rows >= _LARGE_ROWS]
+                self.scores[name] = [*large, pa.concat_tables(small, promote_options="default").combine_chunks()]
+
     def tables(self, load_id: str) -> dict[str, pa.Table]:
         tables = {name: pa.concat_tables(pieces, promote_options="default") for name, pieces in self.scores.items()}
         return tables | {name: table_of(name, rows, load_id) for name, rows in self.rows.items()}
@@ -56,9 +71,9 @@ def load_id_of(response_ids: Iterable[str], job_ids: Iterable[str]) -> str:
     return hashlib.sha256("\n".join((*sorted(response_ids), *sorted(job_ids))).encode()).hexdigest()[:32]
 
 
-def known_scorings(lake: Lake, fingerprints: Sequence[str]) -> dict[tuple[str, str, str], list[tuple[str, str, str | None]]]:
+def known_scorings(lake: Lake, fingerprints: Sequence[str]) -> Known:
     """Scorings already in the lake: (recording, model, fingerprint) -> [(scoring_id, origin, settings_id)]."""
-    known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]] = {}
+    known: Known = {}
     wanted = pa.array(sorted(set(fingerprints)), pa.string())
     columns = ("fingerprint", "recording_id", "model", "scoring_id", "origin", "settings_id")
     for rows in lake.stored("scorings", columns) if fingerprints else ():
@@ -84,7 +99,7 @@ def add_answer(
     answered: Answered,
     flattened: Flattened,
     recording_ids: Sequence[str],
-    known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]],
+    known: Known,
     *,
     load_id: str,
 ) -> int:
@@ -157,7 +172,7 @@ def add_job(
     load: LoadContent,
     answered: Answered,
     flattened: Flattened,
-    known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]],
+    known: Known,
     *,
     load_id: str,
     run_id: str,
@@ -182,7 +197,7 @@ def add_saved(
     answered: Answered,
     flattened: Flattened,
     recording_ids: Sequence[str],
-    known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]],
+    known: Known,
     *,
     load_id: str,
     run_id: str,

@@ -16,11 +16,15 @@ from humeanalytics.jobs import states
 from humeanalytics.jobs.answers import Outcome
 from humeanalytics.jobs.bookkeeping import ROWS, Row, error_row, load_rows, roll_forward_rows, uri_of, utc
 from humeanalytics.jobs.ledger import Ledger, now
-from humeanalytics.jobs.load_content import Answered, LoadContent, add_job, known_scorings, load_id_of
+from humeanalytics.jobs.load_content import Answered, Known, LoadContent, add_job, known_scorings, load_id_of
 from humeanalytics.jobs.work import LedgerJob, Work
 from humeanalytics.lake.lake import Lake
 from humeanalytics.tables.batch import flatten_predictions
 from humeanalytics.tables.flattened import Flattened
+
+
+#: So many answers are held one by one while their fingerprints are looked up together.
+_READ_AT_ONCE = 16
 
 
 class AnswerLoader:
@@ -66,25 +70,29 @@ class AnswerLoader:
 
     def _load(self, load_id: str, jobs: Sequence[LedgerJob]) -> None:
         load, outcomes, unreadable = LoadContent(), [], []
-        read: list[tuple[LedgerJob, Answered, Flattened]] = []
-        for job in jobs:
-            works = tuple(self._ledger.works(job.job_id))
-            try:
-                read.append((job, *self._read(job, works)))
-            except UnreadableResponse as error:
-                unreadable.append((job, str(error)))
-                for work in works:
-                    load.add("errors", self._error_of(job, work, "flatten", str(error)))
         # Rows of a load that was already half committed must come out the same: what this very load has in the lake
         # does not count as known. Pending loads are hidden, so it is not seen; a complete one is not made again.
         done = self._lake.loads.is_complete(load_id)
-        known = {} if done else known_scorings(self._lake, [a.fingerprint for _, _, flat in read for a in flat.answers])
-        for job, answered, flattened in read:
-            self.scores_rounded += flattened.scores_rounded
-            self.names_doubled += flattened.names_doubled
-            of_job, again = add_job(load, answered, flattened, known, load_id=load_id, run_id=self._run_id)
-            self.known_again += again
-            outcomes.append((job, of_job))
+        known: Known = {}
+        for start in range(0, len(jobs), _READ_AT_ONCE):
+            read: list[tuple[LedgerJob, Answered, Flattened]] = []
+            for job in jobs[start : start + _READ_AT_ONCE]:
+                works = tuple(self._ledger.works(job.job_id))
+                try:
+                    read.append((job, *self._read(job, works)))
+                except UnreadableResponse as error:
+                    unreadable.append((job, str(error)))
+                    for work in works:
+                        load.add("errors", self._error_of(job, work, "flatten", str(error)))
+            if not done:
+                known = known_scorings(self._lake, [a.fingerprint for _, _, flat in read for a in flat.answers]) | known
+            for job, answered, flattened in read:
+                self.scores_rounded += flattened.scores_rounded
+                self.names_doubled += flattened.names_doubled
+                of_job, again = add_job(load, answered, flattened, known, load_id=load_id, run_id=self._run_id)
+                self.known_again += again
+                outcomes.append((job, of_job))
+            load.compact()
         if not done:
             tables = load.tables(load_id)
             members = {"kind": "answers", "jobs": [job.job_id for job in jobs], "responses": [j.response_id for j in jobs]}

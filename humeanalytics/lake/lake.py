@@ -6,10 +6,11 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -19,15 +20,17 @@ import pyarrow.parquet as pq
 
 from humeanalytics.errors import LakeError, LakeNotFound, TableNotFound
 from humeanalytics.lake import identity
-from humeanalytics.lake.catalog import Catalog
 from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.identity import Identity
 from humeanalytics.lake.loads import Loads
-from humeanalytics.lake.query import Parameters, Query
 from humeanalytics.lake.raw import RawStore
 from humeanalytics.lake.scans import identifier, literal
 from humeanalytics.lake.snapshot import SnapshotReader
 from humeanalytics.tables.schema import TABLES
+
+if TYPE_CHECKING:
+    from humeanalytics.lake.catalog import Catalog
+    from humeanalytics.lake.query import Parameters, Query
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -68,8 +71,17 @@ class Lake:
         self._lock = threading.Lock()
         self.loads = Loads(path / "pending", self._table, self._table_names)
         self._at = version
+        self._closed = False
         self._snapshots = SnapshotReader(path / "tables", self._table, self.loads, version)
-        self._catalog = Catalog(self._snapshots)
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        from humeanalytics.lake.catalog import Catalog  # with it DuckDB, which a run that only writes never needs
+
+        catalog = Catalog(self._snapshots)
+        if self._closed:
+            catalog.close()
+        return catalog
 
     def _table_names(self) -> list[str]:
         folder = self.path / "tables"
@@ -131,6 +143,8 @@ class Lake:
         Examples:
             >>> lake.sql("SELECT * FROM prosody JOIN report USING (recording_id)", report=frame).df()  # doctest: +SKIP
         """
+        from humeanalytics.lake.query import Query
+
         return Query(self._catalog, query, params, frames, self._providers)
 
     def stored(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -185,7 +199,9 @@ class Lake:
     # --------------------------------------------------------------------------------------------------------- life, looks
     def close(self) -> None:
         """Let go of the lake. Nothing needs saving."""
-        self._catalog.close()
+        self._closed = True
+        if "_catalog" in self.__dict__:
+            self._catalog.close()
 
     def __enter__(self) -> Self:
         return self

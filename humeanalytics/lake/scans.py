@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
 from humeanalytics.lake.delta import DataFile
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def identifier(name: str) -> str:
