@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from humeanalytics.sandbox.media import THUMBNAIL, Frame
+from humeanalytics.sandbox.decoding import THUMBNAIL
+from humeanalytics.sandbox.media import Frame
 from humeanalytics.sandbox.scores import numbers_of
 
 #: A picture flatter than this (standard deviation of grey, 0 to 255) shows nobody.

@@ -18,6 +18,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from humeanalytics.sandbox.decoding import heard, picture_stream, seen, sound_stream, thumbnail
 from humeanalytics.sandbox.speech import RATE_HZ, Samples
 
 _TEXT_PROBE_BYTES = 1 << 16
@@ -27,14 +28,19 @@ _IN_MEMORY_BYTES = 32 << 20
 #: A recording can carry its own transcript: a tag ``comment`` or ``lyrics`` that begins so.
 _TRANSCRIPT_TAG = "transcript:"
 
-THUMBNAIL = 16
-
 
 class UnknownFileType(Exception):
     """The bytes are no text, image, sound or film that can be decoded."""
 
     def __init__(self) -> None:
         super().__init__("unable to determine file type")
+
+
+class Undecodable(Exception):
+    """It was clear what the bytes are, but they cannot be decoded."""
+
+    def __init__(self) -> None:
+        super().__init__("unable to decode file")
 
 
 class TooLong(Exception):
@@ -93,6 +99,8 @@ class Medium:
         container, self._unread = self._unread or _open(self._file), None
         try:
             yield container
+        except av.error.FFmpegError:
+            raise Undecodable from None
         finally:
             container.close()
 
@@ -101,10 +109,11 @@ class Medium:
 
         Raises:
             TooLong: There is more than ``max_s`` of it.
+            Undecodable: It is too damaged.
         """
         with self._reading() as container, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as pcm:
             size_bytes = 0
-            for piece in _heard(container, check):
+            for piece in heard(container, check):
                 size_bytes += pcm.write(piece)
                 if size_bytes > 2 * RATE_HZ * max_s:
                     raise TooLong(max_s)
@@ -121,7 +130,7 @@ class Medium:
         Frame ``k`` is number ``round(k * fps / fps_pred)``, and its time is its number divided by the file's own rate.
         """
         with self._reading() as container:
-            stream = _pictures(container)
+            stream = picture_stream(container)
             assert stream is not None
             stream.thread_type = "AUTO"
             rate = stream.average_rate or stream.guessed_rate
@@ -129,10 +138,10 @@ class Medium:
             step = fps / fps_pred if fps_pred > 0 else 1.0
             scaler = VideoReformatter()  # one for the whole film: making one takes longer than using it
             wanted = sampled = 0
-            for number, picture in enumerate(_seen(container, stream, check)):
+            for number, picture in enumerate(seen(container, stream, check)):
                 if number == wanted:
-                    thumbnail = _thumbnail(picture, scaler)
-                    yield Frame(number, number / fps, picture.width, picture.height, thumbnail, picture)
+                    grey = thumbnail(picture, scaler)
+                    yield Frame(number, number / fps, picture.width, picture.height, grey, picture)
                     while wanted <= number:
                         sampled += 1
                         wanted = round(sampled * step)
@@ -155,15 +164,15 @@ def looked_at(file: BinaryIO) -> Iterator[Medium]:
 
 def _look(file: BinaryIO) -> Medium:
     container = _open(file)
-    pictures, sound = _pictures(container), bool(container.streams.audio)
+    pictures, sound = picture_stream(container), sound_stream(container)
     duration_s = (container.duration or 0) / 1_000_000
     if pictures is None:
         file_type = "audio"
-    elif not sound and _is_still(container, pictures):
+    elif sound is None and _is_still(container, pictures):
         file_type, duration_s = "image", 0.0
     else:
-        file_type = "video" if sound else "video_no_audio"
-    if pictures is None and not sound:
+        file_type = "video_no_audio" if sound is None else "video"
+    if pictures is None and sound is None:
         container.close()
         raise UnknownFileType
     return Medium(file_type, duration_s, None, _own_transcript(container), file, container)
@@ -175,47 +184,6 @@ def _open(file: BinaryIO) -> InputContainer:
         return av.open(file, mode="r", metadata_errors="replace")
     except (av.error.FFmpegError, ValueError):
         raise UnknownFileType from None
-
-
-def _heard(container: InputContainer, check: Callable[[], None]) -> Iterator[bytes]:
-    """The sound in pieces of 16-bit samples; what is in the right form already is taken as it is, bit by bit."""
-    stream = container.streams.audio[0]
-    codec = stream.codec_context
-    as_it_is = codec.name == "pcm_s16le" and codec.channels == 1 and codec.sample_rate == RATE_HZ
-    resampler = None if as_it_is else av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
-    for packet in container.demux(stream):
-        check()
-        try:
-            decoded = packet.decode()
-        except av.error.FFmpegError:  # a damaged packet is a gap, as in any player
-            continue
-        for frame in decoded:
-            for piece in (frame,) if resampler is None else resampler.resample(frame):
-                yield piece.to_ndarray().tobytes()
-    for piece in () if resampler is None else resampler.resample(None):
-        yield piece.to_ndarray().tobytes()
-
-
-def _seen(container: InputContainer, stream: VideoStream, check: Callable[[], None]) -> Iterator[av.VideoFrame]:
-    for packet in container.demux(stream):
-        check()
-        try:
-            yield from packet.decode()
-        except av.error.FFmpegError:
-            continue
-
-
-def _thumbnail(picture: av.VideoFrame, scaler: VideoReformatter) -> NDArray[np.uint8]:
-    small = scaler.reformat(picture, width=THUMBNAIL, height=THUMBNAIL, format="gray", interpolation="AREA")
-    return np.ascontiguousarray(small.to_ndarray())
-
-
-def _pictures(container: InputContainer) -> VideoStream | None:
-    """The first stream of pictures that is not the cover of a record."""
-    for stream in container.streams.video:
-        if not stream.disposition & stream.disposition.attached_pic:
-            return stream
-    return None
 
 
 def _is_still(container: InputContainer, stream: VideoStream) -> bool:

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 from hume_client import JOBS, Hume, rows
-from made_media import film, image, silence, voice, wav
+from made_media import film, image, mp3, silence, voice, wav
 
 from humeanalytics import vocabulary
 from humeanalytics.sandbox.embedded import Sandbox
@@ -219,6 +219,15 @@ def test_silence_gives_nothing_and_no_error(shared: Hume) -> None:
         "language": [],
         "ner": [],
     }
+
+
+def test_sound_that_changes_its_rate_midway(shared: Hume) -> None:
+    content = mp3(np.repeat(voice(1.0), 2), 32_000) + mp3(np.concatenate([silence(0.5), voice(1.0)]), 16_000)
+    talk = scored_one(shared, "two.mp3", content, {"prosody": {}})
+    first, second = spans(talk, "prosody")
+    assert first[1] - first[0] == pytest.approx(1, abs=0.1)
+    assert second[1] - second[0] == pytest.approx(1, abs=0.1)
+    assert second[0] - first[1] == pytest.approx(0.5, abs=0.15)
 
 
 def test_words_are_made_up_by_seed_where_none_are_known(sandbox_with: SandboxWith) -> None:

@@ -44,7 +44,7 @@ def score_file(task: Task, file: str, content: BinaryIO, sidecar: str | None, ch
             if medium.has_sound:
                 models += score_sound(task, medium, sidecar, check)
             return FileRows(file, task.file_type(medium.file_type), models, tuple(crops))
-    except (media.UnknownFileType, media.TooLong, NotTranscribed) as error:
+    except (media.UnknownFileType, media.Undecodable, media.TooLong, NotTranscribed) as error:
         raise FileError(str(error)) from None
 
 
