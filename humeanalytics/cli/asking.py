@@ -84,7 +84,9 @@ def errors(
     json: JsonOption = False,
 ) -> None:
     """List what Hume or the flattener could not do, newest first."""
-    query = "SELECT happened_at, stage, error, uri, hume_job_id, model, message FROM errors ORDER BY happened_at DESC, uri LIMIT ?"
+    query = (
+        "SELECT happened_at, stage, error, uri, hume_job_id, model, message FROM errors ORDER BY happened_at DESC, uri LIMIT ?"
+    )
     with existing_lake(lake) as opened:
         rows = opened.sql(query, [limit]).rows()
     if json:

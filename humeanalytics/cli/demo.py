@@ -13,14 +13,13 @@ from humeanalytics.cli.options import service
 
 _QUESTIONS = (
     (
-        "Who sounds how? The mean of three expressions in the voice, by participant.",
-        "SELECT participant, count(*) AS stretches, round(avg(joy), 3) AS joy, round(avg(calmness), 3) AS calmness, "
-        "round(avg(anxiety), 3) AS anxiety\nFROM prosody_labelled GROUP BY ALL ORDER BY participant",
+        "Who sounds how? The mean of two expressions in the voice, by participant.",
+        "SELECT participant, count(*) AS stretches, round(avg(joy), 3) AS joy, round(avg(calmness), 3) AS calmness\n"
+        "FROM prosody_labelled GROUP BY ALL ORDER BY participant",
     ),
     (
         "What was said with the most amusement?",
-        "SELECT name, round(begin_s, 1) AS begin_s, text, round(amusement, 3) AS amusement\n"
-        "FROM prosody_labelled ORDER BY prosody_labelled.amusement DESC LIMIT 5",
+        "SELECT participant, begin_s, text, amusement\nFROM prosody_labelled ORDER BY amusement DESC LIMIT 5",
     ),
     (
         "Which expressions does the face show most?",
@@ -48,7 +47,7 @@ def demo(
         "Hume's v0 batch API was switched off in June 2026. This runs against the sandbox, an emulator that ships with the\n"
         "package: the recordings are really looked at, the scores are invented (the same for everybody).\n"
     )
-    with service(str(lake_folder), sandbox=True, seed=7) as settings:
+    with service(str(lake_folder), sandbox=True, seed=7, transcripts=samples / "transcripts") as settings:
         summary = score(
             samples / "recordings",
             lake_folder,

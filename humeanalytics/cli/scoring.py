@@ -90,7 +90,7 @@ def score(
         plan = dry_run_of(inputs or [], uri, **arguments)
         print_json(plan.to_dict()) if json else typer.echo(str(plan))
         return 0
-    flags = {"concurrency": concurrency, "wait_s": seconds(timeout) if timeout else None}
+    flags: dict[str, Any] = {"concurrency": concurrency, "wait_s": seconds(timeout) if timeout else None}
     with service(uri, sandbox=sandbox, seed=seed, lock_wait_s=seconds(wait), **flags) as connection:
         summary = score_recordings(
             inputs or [],

@@ -71,7 +71,7 @@ def dry_run_of(
     """Return what `score` with the same arguments would send. New files are read; nothing is sent or written."""
     settings = settings or load_settings()
     sources = sources_of(inputs, texts, text_column, api)
-    labelling = Labelling(None if manifest is None else read_manifest(manifest, on=on), labels or {})
+    labelling = Labelling(None if manifest is None else read_manifest(manifest, on=on), labels or {}, sources)
     settings_id = scoring_of(scoring, models, options, True).settings_id
     plan = DryRun(prices_as_of=settings.batch_prices.as_of.isoformat())
     plan.recordings["found"] = len(sources)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humeanalytics.errors import SettingsError
@@ -21,8 +22,17 @@ _POLL_S = 0.2
 
 
 @contextmanager
-def embedded_sandbox(uri: str, seed: int, settings: Settings, *, wait_s: float = 0.0) -> Iterator[Sandbox]:
+def embedded_sandbox(
+    uri: str, seed: int, settings: Settings, *, wait_s: float = 0.0, transcripts: Path | None = None
+) -> Iterator[Sandbox]:
     """Run a sandbox for one lake, which is, or becomes, a synthetic one.
+
+    Args:
+        uri: The lake.
+        seed: Seed of the scores.
+        settings: Where the lake's state is.
+        wait_s: How long to wait for another run that has the sandbox of this lake.
+        transcripts: A folder of texts that say what is said in recordings of the same name.
 
     Raises:
         LakeMixed: The lake holds real results.
@@ -31,11 +41,12 @@ def embedded_sandbox(uri: str, seed: int, settings: Settings, *, wait_s: float =
     """
     from humeanalytics.sandbox.batch.store import StateInUse
     from humeanalytics.sandbox.embedded import Sandbox
+    from humeanalytics.sandbox.options import SandboxOptions
 
     with open_lake(uri) as lake:
         lake.claim(synthetic=True)  # refuses a lake of real results before anything is put into it
         folder = state_folder(lake, settings)
-    sandbox = Sandbox(seed=seed, state=folder / "sandbox")
+    sandbox = Sandbox(seed=seed, state=folder / "sandbox", options=SandboxOptions(transcripts=transcripts))
     deadline = time.monotonic() + wait_s
     while True:
         try:

@@ -17,7 +17,6 @@ from humeanalytics.lake.lake import Lake
 from humeanalytics.tables.flattened import Flattened
 from humeanalytics.tables.keys import with_keys
 
-
 _MANY_PIECES = 16
 _LARGE_ROWS = 50_000
 

@@ -22,7 +22,6 @@ from humeanalytics.lake.lake import Lake
 from humeanalytics.tables.batch import flatten_predictions
 from humeanalytics.tables.flattened import Flattened
 
-
 #: So many answers are held one by one while their fingerprints are looked up together.
 _READ_AT_ONCE = 16
 

@@ -99,7 +99,7 @@ def score(
                 sources,
                 lake,
                 scoring_of(scoring, models, options, transcription),
-                Labelling(None if manifest is None else read_manifest(Path(manifest), on=on), labels or {}),
+                Labelling(None if manifest is None else read_manifest(Path(manifest), on=on), labels or {}, sources),
                 settings or load_settings(),
                 {"force": force, "retry_failed": retry_failed, "rehash": rehash},
                 lock_wait_s,
@@ -174,6 +174,8 @@ async def _score(
             except (HumeAnalyticsError, asyncio.CancelledError) as error:
                 ended = error
             _conclude(summary, flow, ledger, ended)
+            if note := labelling.unmatched_note():
+                summary.notes.append(note)
             summary.duration_s = time.monotonic() - begun
             load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
             ledger.end_run(run_id, summary.exit_code, summary.to_dict())

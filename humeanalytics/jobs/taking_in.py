@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -41,10 +41,21 @@ class Wanted:
 
 
 class Labelling:
-    """What is said of an item: by the table it stands in, by the manifest, by ``--label``; the later wins."""
+    """What is said of an item: by the table it stands in, by the manifest, by ``--label``; the later wins.
 
-    def __init__(self, manifest: Manifest | None, labels: Mapping[str, str]) -> None:
+    Args:
+        manifest: The manifest, if there is one.
+        labels: Labels for everything.
+        sources: All sources, where they are known beforehand: which row is of which does not depend on their order then.
+
+    Raises:
+        UsageError: A row of the manifest fits several of the sources.
+    """
+
+    def __init__(self, manifest: Manifest | None, labels: Mapping[str, str], sources: Iterable[Source] = ()) -> None:
         self._manifest, self._labels = manifest, dict(labels)
+        if manifest is not None:
+            manifest.match_all((uri_of(source.uri), name_of(source.uri)) for source in sources)
 
     @property
     def applies_to_known(self) -> bool:
@@ -62,6 +73,14 @@ class Labelling:
         row = self.row(source)
         labels = dict(source.labels) | (dict(row.labels) if row else {}) | self._labels
         return labels, row.excluded_reason if row else excluded_before
+
+    def unmatched_note(self) -> str | None:
+        """Return a warning of the manifest's rows that are of nothing, or None."""
+        rows = [] if self._manifest is None else self._manifest.unmatched()
+        if not rows:
+            return None
+        named = ", ".join(f"{row.file} (line {row.line})" for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+        return f"{len(rows):,} rows of the manifest fit no recording: {named}"
 
     def recorded_at(self, source: Source) -> datetime | None:
         row = self.row(source)
