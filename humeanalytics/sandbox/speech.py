@@ -36,6 +36,9 @@ _LOW_VOICE_LAG = 107
 _VOICE_WINDOW = RATE_HZ // 2
 
 FEATURES = ("brightness", "loudness", "roughness", "crest", "near", "middle", "far", "liveliness", "swell", "length")
+#: What is usual in speech, and how far speech strays from it: measured on synthetic voices, utterance by utterance.
+_USUAL = np.array([0.37, -0.94, 0.33, 2.73, -0.10, 0.02, 0.00, 0.79, 0.02, 0.81])
+_SPREAD = np.array([0.05, 0.13, 0.08, 0.27, 0.15, 0.08, 0.11, 0.11, 0.21, 0.87])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,10 @@ def is_low_voice(samples: Samples) -> bool:
 
 
 def features(samples: Samples) -> NDArray[np.float64]:
-    """Return what a stretch sounds like: one number near -2 to 2 for each of `FEATURES`, from its own samples alone."""
+    """Return what a stretch sounds like, from its own samples alone: for each of `FEATURES` how far it is from usual speech.
+
+    Most speech lies between -2 and 2; nothing gets beyond 2.5.
+    """
     x = samples.astype(np.int64)
     energy = max(_energy(x), 1)
     step = np.diff(x)
@@ -112,17 +118,19 @@ def features(samples: Samples) -> NDArray[np.float64]:
     mean = max(float(envelope.mean()), 1e-6)
     half = (blocks + 1) // 2
     swell = (float(envelope[-half:].mean()) - float(envelope[:half].mean())) / mean
-    return np.array(
+    measured = np.array(
         [
-            4.0 * brightness / (0.35 + brightness) - 1.2,
-            1.2 * np.log10(max(loudness, 1e-6) / 0.08),
-            3.0 * roughness / (0.5 + roughness) - 1.0,
-            crest / 3 - 1.4,
-            2 * near,
-            2 * middle,
-            2 * far,
-            3 * float(envelope.std()) / mean - 1.0,
-            1.5 * swell,
-            0.8 * np.log2(max(len(x), 1) / RATE_HZ),
+            brightness / (0.35 + brightness),
+            np.log10(max(loudness, 1e-6)),
+            roughness / (0.5 + roughness),
+            np.log2(max(crest, 1.0)),
+            near,
+            middle,
+            far,
+            float(envelope.std()) / mean,
+            swell,
+            np.log2(max(len(x), 1) / RATE_HZ),
         ]
     )
+    from_usual = (measured - _USUAL) / _SPREAD
+    return np.asarray(from_usual / np.sqrt(1 + from_usual * from_usual / 6))
