@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class _Told:
     complete: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def holding(self) -> frozenset[str]:
         return self.complete - self.replaced
 
@@ -94,7 +95,10 @@ class SnapshotReader:
         announced |= self._loads.pending_ids()
         after = self._told_now()
         complete = before.holding if self._then is None else self._then
-        hidden = frozenset(announced | after.complete) - complete
+        # Where nothing became complete meanwhile and no older version is asked for, that is all without a look at each load.
+        hidden = (frozenset(announced) - complete) | after.replaced
+        if after is not before or self._then is not None:
+            hidden = (after.complete | announced) - complete
         last = self._last
         if last is None or (last.tables, last.complete, last.hidden) != (tables, complete, hidden):
             self._last = last = LakeSnapshot(tables, complete, hidden)
