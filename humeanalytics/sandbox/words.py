@@ -175,8 +175,9 @@ def entities(text: str, words: Sequence[Word]) -> list[Entity]:
                 if not re.search(r"\W$", word.text):
                     continue
             if run:
-                begin = run[0].begin + len(run[0].text) - len(run[0].text.lstrip("\"'“‘«(["))
-                name = bare(text[begin : run[-1].end]).removesuffix("'s").removesuffix("’s")
+                named = text[run[0].begin : run[-1].end]
+                name = bare(named).removesuffix("'s").removesuffix("’s")
+                begin = run[0].begin + named.index(name)
                 found.append(Entity(name, begin, begin + len(name), run[0], sentence))
                 run = []
     return found

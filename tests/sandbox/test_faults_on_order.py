@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from hume_client import JOBS, Hume, rows
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_media import voice, wav
 
@@ -250,6 +250,7 @@ def test_paths_methods_and_counts() -> None:
 
 
 @given(st.integers(0, 2**32), st.floats(0, 1))
+@settings(deadline=None)
 def test_chance_is_settled_by_the_seed(seed: int, probability: float) -> None:
     def draws(sandbox_seed: int) -> list[bool]:
         faults = Faults(sandbox_seed)

@@ -122,6 +122,7 @@ def test_what_is_no_form(content_type: str, body: bytes) -> None:
 
 
 @given(st.binary(max_size=500), st.integers(0, 400), st.lists(st.tuples(st.integers(0, 600), st.integers(0, 100)), max_size=20))
+@settings(deadline=None)
 def test_a_part_of_a_file_reads_like_a_file(content: bytes, size: int, reads: list[tuple[int, int]]) -> None:
     offset = len(content) // 3
     size = min(size, len(content) - offset)

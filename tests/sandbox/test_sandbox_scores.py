@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from humeanalytics.sandbox import scores, words
@@ -27,6 +27,7 @@ def test_they_depend_on_seed_purpose_and_content_only() -> None:
 
 
 @given(st.integers(0, 40), st.integers(1, 41))
+@settings(deadline=None)
 def test_a_row_scores_the_same_however_many_stand_beside_it(start: int, count: int) -> None:
     rows = some_rows(41)
     part = rows[start : start + count]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from humeanalytics.sandbox.words import GRANULARITIES, entities, language_of, passages, split_words
 
 
 @given(st.text(max_size=200), st.sampled_from(GRANULARITIES))
+@settings(deadline=None)
 def test_positions_point_at_the_text_and_nothing_is_left_out(text: str, granularity: str) -> None:
     words = split_words(text)
     found = passages(text, words, granularity)
