@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from humeanalytics.errors import UnreadableResponse
-from humeanalytics.tables.by_name import PredictionReader
-from humeanalytics.tables.columns import ModelRows
-from humeanalytics.tables.envelope import Payload, Prediction, renamed
-from humeanalytics.tables.fingerprint import fingerprints
+from humeanalytics.errors import NotHumeData, UnreadableResponse
+from humeanalytics.tables.detect import looks_like
+from humeanalytics.tables.envelope import Payload
 from humeanalytics.tables.flattened import Answer, Failure, Flattened, Source
-from humeanalytics.tables.json_text import decode
+from humeanalytics.tables.json_stream import JsonStream
+from humeanalytics.tables.predictions import PredictionReader
+from humeanalytics.tables.score_lists import ListCutter
 
-__all__ = ["Answer", "Failure", "Flattened", "Source", "flatten_predictions"]
+__all__ = ["Answer", "Failure", "Flattened", "Source", "flatten_in_pieces", "flatten_predictions"]
+
+_PIECE_BYTES = 1 << 20
+_HEAD_BYTES = 512
+#: How much of a payload, its lists of scores cut out, is held at a time; that is about a twelfth of the payload.
+WINDOW_BYTES = 1 << 20
 
 
-def flatten_predictions(data: bytes | BinaryIO, *, name: str = "predictions") -> Flattened:
+def flatten_predictions(data: bytes | BinaryIO, *, name: str = "predictions", by_name: bool = False) -> Flattened:
     """Turn saved predictions of v0 batch jobs into tables.
 
     Takes what the API gave, what the web platform let people download, the body of a webhook, what the official SDKs dump,
     a single source, and any of these somewhere inside other JSON; minified or indented, with or without a byte order mark.
-    Everything is read by name. Scores and ``prob`` become float32, all else stays exact.
+    Everything is read by name. Scores and ``prob`` become float32, all else stays exact. The payload is read in pieces and
+    never held whole.
 
     What nobody has heard of is kept: a new name becomes a column, so does a new field of a row (float64 if all its values are
     numbers, else text); a new model becomes a table ``model_<its name>`` with ``file``, ``group_id``, its fields and its
@@ -33,8 +35,10 @@ def flatten_predictions(data: bytes | BinaryIO, *, name: str = "predictions") ->
     twice in one list holds with its first score, and is counted.
 
     Args:
-        data: The bytes, or a file opened for reading bytes.
+        data: The bytes, or a file opened for reading bytes. One that cannot seek is read all the same, but errors in it are
+            told less exactly.
         name: What errors call it: a path, a URL, a job.
+        by_name: Take no short cuts. The result is the same; this is for those who doubt it.
 
     Returns:
         Tables, the answers their rows belong to, failures and counts.
@@ -51,92 +55,116 @@ def flatten_predictions(data: bytes | BinaryIO, *, name: str = "predictions") ->
         >>> flatten_predictions(payload).tables["face"].select(["file", "time_s", "joy"]).to_pylist()
         [{'file': 'a.jpg', 'time_s': 0.0, 'joy': 0.25}]
     """
-    payload = Payload(data if isinstance(data, bytes) else bytes(data.read()), name)
-    reader = PredictionReader(name)
-    drafts: list[_Draft] = []
-    seen: dict[tuple[int, str], int] = {}
+    [flattened] = flatten_in_pieces(data, name=name, rows=None, by_name=by_name)
+    return flattened
+
+
+def flatten_in_pieces(
+    data: bytes | BinaryIO,
+    *,
+    name: str = "predictions",
+    rows: int | None = 200_000,
+    window_bytes: int = WINDOW_BYTES,
+    by_name: bool = False,
+) -> Iterator[Flattened]:
+    """Yield saved predictions as tables of whole predictions, for payloads whose tables together do not fit into memory.
+
+    Every answer is in one piece with all its rows. Failures, counts, and what the payload tells of itself only at its end are
+    complete in the last piece. There is at least one.
+
+    Args:
+        data: As for `flatten_predictions`.
+        name: What errors call it.
+        rows: A piece ends with the prediction that brings it to so many rows; None makes one piece of everything.
+        window_bytes: How much of the payload is held at a time, the lists of scores cut out of it.
+        by_name: As for `flatten_predictions`.
+
+    Raises:
+        NotHumeData: As `flatten_predictions`; before the first piece.
+        UnreadableResponse: As `flatten_predictions`; maybe after pieces, which then are of no use.
+    """
+    start = 0 if isinstance(data, bytes) else data.tell() if data.seekable() else None
+    yielded = False
+    try:
+        for flattened in _pieces(data, name, rows, window_bytes, None if by_name else ListCutter()):
+            yield flattened
+            yielded = True
+    except UnreadableResponse:
+        if by_name or start is None:
+            raise
+        # What is broken is told with its byte and place, which reading without short cuts knows exactly.
+        if not isinstance(data, bytes):
+            data.seek(start)
+        for flattened in _pieces(data, name, rows, window_bytes, None):
+            if not yielded:
+                yield flattened
+        if yielded:
+            raise
+
+
+def _pieces(
+    data: bytes | BinaryIO, name: str, rows: int | None, window_bytes: int, cutter: ListCutter | None
+) -> Iterator[Flattened]:
+    read = _reading(data)
+    first = b""
+    while len(first) < _HEAD_BYTES and (piece_read := read()):
+        first += piece_read
+    head = first[:_HEAD_BYTES]
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"[", b"{"):
+        raise NotHumeData(f"{name}: this is {looks_like(head)}, not the predictions of a v0 batch job.", item=name)
+    stream = JsonStream(_with(first, read, cutter), name, window_bytes)
+    payload = Payload(stream, name)
+    reader = PredictionReader(payload, cutter)
+    failures = 0
+
+    def piece() -> Flattened:
+        tables, answers = reader.finish()
+        return Flattened(
+            dialect=payload.dialect,
+            job_id=payload.job_id,
+            status=payload.status,
+            tables=tables,
+            answers=answers,
+            failures=tuple(payload.failures[failures:]),
+            scores_rounded=reader.scores_rounded,
+            names_doubled=reader.names_doubled,
+        )
+
     for prediction in payload.predictions():
-        drafts += _read(prediction, payload, reader, seen)
-    tables = {model: _in_time_order(rows.finish(), model, drafts) for model, rows in reader.tables.items()}
-    return Flattened(
-        dialect=payload.dialect,
-        job_id=payload.job_id,
-        status=payload.status,
-        tables=tables,
-        answers=tuple(_answers(tables, drafts)),
-        failures=tuple(payload.failures),
-        scores_rounded=sum(rows.scores_rounded for rows in reader.tables.values()),
-        names_doubled=sum(rows.names_doubled for rows in reader.tables.values()),
-    )
+        if rows is not None and reader.rows >= rows:
+            yield piece()
+            failures = len(payload.failures)
+        reader.read(prediction)
+    yield piece()
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """An answer without its fingerprint, which is computed for a whole table at once."""
-
-    source: Source
-    file: str
-    file_type: str | None
-    copy: int
-    model: str
-    first_row: int
-    rows: int
+def _reading(data: bytes | BinaryIO) -> Callable[[], bytes]:
+    """Return what gives the payload piece by piece."""
+    if isinstance(data, bytes):
+        pieces = (data[at : at + _PIECE_BYTES] for at in range(0, len(data), _PIECE_BYTES))
+        return lambda: next(pieces, b"")
+    return lambda: data.read(_PIECE_BYTES)
 
 
-def _read(prediction: Prediction, payload: Payload, reader: PredictionReader, seen: dict[tuple[int, str], int]) -> list[_Draft]:
-    """Read one prediction; return a draft for each model in it."""
-    place = prediction.place
+def _with(first: bytes, read: Callable[[], bytes], cutter: ListCutter | None) -> Callable[[], bytes]:
+    """Return what gives a payload piece by piece, ``first`` being read already, and its lists of scores cut out."""
+    raw = (piece for piece in _until_empty(first, read))
+    if cutter is None:
+        return lambda: next(raw, b"")
 
-    def broken(reason: str) -> UnreadableResponse:
-        return UnreadableResponse(f"{payload.item}: {place}{reason}.", item=payload.item)
+    def cut() -> Iterator[bytes]:
+        for piece in raw:
+            left = cutter.feed(piece)
+            if left:
+                yield left
+        yield cutter.feed(b"", last=True)
 
-    members: Any = decode(prediction.raw, Any, payload.item, place)
-    if type(members) is not dict:
-        raise broken(" is no object")
-    members = renamed(members, payload.item, place)
-    file, file_type = members.get("file"), members.get("file_type")
-    models = members.get("models") if "models" in members else broken
-    if type(file) is not str:
-        raise broken(".file is no text")
-    if file_type is not None and type(file_type) is not str:
-        raise broken(".file_type is no text")
-    if models is None:
-        models = {}
-    if type(models) is not dict:
-        raise broken(f" has no models; its keys are {', '.join(members)}" if models is broken else ".models is no object")
-    copy = seen.get((prediction.source.index, file), 0)
-    seen[prediction.source.index, file] = copy + 1
-    payload.note_file(file, file_type, sdk=None in models.values())
-    drafts = []
-    for model, answer in models.items():
-        if answer is None:
-            continue
-        rows: ModelRows = reader.rows_of(model)
-        first_row = rows.rows
-        reader.read(model, answer, file, f"{place}.models.{model}")
-        drafts.append(_Draft(prediction.source, file, file_type, copy, rows.model, first_row, rows.rows - first_row))
-    return drafts
+    left = cut()
+    return lambda: next(left, b"")
 
 
-def _in_time_order(table: pa.Table, model: str, drafts: list[_Draft]) -> pa.Table:
-    """Return the rows of each answer in order of time, those of equal time as they stood; rows without a time go last."""
-    time = next((name for name in ("time_s", "begin_s") if name in table.column_names), None)
-    if time is None:
-        return table
-    times = pc.fill_null(table[time], np.inf).to_numpy()
-    if (times[1:] >= times[:-1]).all():
-        return table
-    order = np.arange(len(times))
-    for draft in drafts:
-        if draft.model == model:
-            rows = slice(draft.first_row, draft.first_row + draft.rows)
-            order[rows] = draft.first_row + np.argsort(times[rows], kind="stable")
-    return table.take(order)
-
-
-def _answers(tables: dict[str, pa.Table], drafts: list[_Draft]) -> list[Answer]:
-    found: dict[str, list[str]] = {}
-    for model, table in tables.items():
-        ranges = [(draft.first_row, draft.rows) for draft in drafts if draft.model == model]
-        found[model] = fingerprints(table, model, ranges)[::-1]
-    return [Answer(d.source, d.file, d.file_type, d.copy, d.model, d.first_row, d.rows, found[d.model].pop()) for d in drafts]
+def _until_empty(first: bytes, read: Callable[[], bytes]) -> Iterator[bytes]:
+    piece = first
+    while piece:
+        yield piece
+        piece = read()

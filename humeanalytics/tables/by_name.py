@@ -1,127 +1,116 @@
-"""Read one prediction by the names of its fields and scores, whatever their order: always right, at the speed of Python."""
+"""Read rows by the names of their fields and scores, whatever their order: always right, at the speed of Python."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
-from humeanalytics import vocabulary
 from humeanalytics.errors import UnreadableResponse
-from humeanalytics.tables.columns import Layout, ModelRows, Place, place_text
-from humeanalytics.tables.envelope import canonical, renamed
-from humeanalytics.tables.schema import SCORE_TABLES, schema_of
+from humeanalytics.tables.columns import Layout, ModelRows, ScoreBlock
+from humeanalytics.tables.envelope import renamed
+from humeanalytics.tables.fields import FIELDS, FLOAT32_END, NESTED, TYPES, kind_of_list
 
-_SPAN = {"time.begin": "begin_s", "time.end": "end_s"}
-_POSITION = {"position.begin": "position_begin", "position.end": "position_end"}
-_SPOKEN = {"text": "text", "confidence": "confidence", "speaker_confidence": "speaker_confidence"}
-_METADATA = {"metadata.detected_language": "detected_language", "metadata.confidence": "language_confidence"}
-_ENTITY = {name: name for name in ("entity", "entity_confidence", "support", "uri", "link_word")}
+#: Where a row stands: the path of its group's rows, its position among them.
+Place = tuple[str, int]
 
-#: Model -> path of a field in a row -> its column. Paths that begin with ``metadata`` stand beside the rows, once for all.
-FIELDS: dict[str, dict[str, str]] = {
-    "face": {"frame": "frame", "time": "time_s", "prob": "prob", **{f"box.{side}": f"box_{side}" for side in "xywh"}},
-    "prosody": {**_SPAN, **_SPOKEN, **_METADATA},
-    "burst": _SPAN,
-    "language": {**_SPAN, **_POSITION, **_SPOKEN, **_METADATA},
-    "ner": {**_SPAN, **_POSITION, **_ENTITY, **_SPOKEN, **_METADATA},
-    "facemesh": {},
-}
-#: Model -> column of the id that rows are grouped by.
-GROUP_COLUMNS = {model: "face_id" if model in ("face", "facemesh") else "speaker_id" for model in SCORE_TABLES}
-#: Lists of scores in a row -> the kind of their names.
-LISTS = {
-    "emotions": "expression",
-    "facs": "facs",
-    "descriptions": "description",
-    "sentiment": "sentiment",
-    "toxicity": "toxicity",
-}
-_NESTED = frozenset(("time", "box", "position", "metadata"))
 _INT64 = range(-(2**63), 2**63)
+_FLUSH_ROWS = 4096
 
 
-class PredictionReader:
-    """Reads predictions of one payload into `ModelRows`, one for each model that is met.
+class NamedRows:
+    """Rows of one model on their way into `ModelRows`, read by name.
 
-    Attributes:
-        tables: By table name, the rows so far.
+    Args:
+        rows: Where they go.
+        item: The name of the payload, for errors.
     """
 
-    def __init__(self, item: str) -> None:
-        self.tables: dict[str, ModelRows] = {}
+    def __init__(self, rows: ModelRows, item: str) -> None:
+        self._rows = rows
         self._item = item
-        self._names: dict[str, str] = {}
+        self._paths = FIELDS.get(rows.model, {})
         self._layouts: dict[tuple[tuple[str, tuple[str, ...]], ...], Layout] = {}
+        self._scalars = [f.name for f in rows.declared if f.name in TYPES or f.name in _BESIDE]
+        self._clear()
 
-    def rows_of(self, hume_model: str) -> ModelRows:
-        """Return the rows of a model, by what Hume calls it."""
-        name = self._names.get(hume_model)
-        if name is None:
-            name = table_of(hume_model)
-            if name in self.tables and name not in SCORE_TABLES:  # a model whose name differs from another's in signs only
-                name = "model_" + vocabulary.fallback_column(hume_model)
-            self._names[hume_model] = name
-            self.tables.setdefault(name, ModelRows(name, hume_model, self._item))
-        return self.tables[name]
+    def _clear(self) -> None:
+        self.pending = 0
+        self._columns: dict[str, list[Any]] = {name: [] for name in self._scalars}
+        self._fields: dict[str, list[tuple[int, Any]]] = {}
+        self._runs: list[tuple[Layout, int]] = []  # each run of equal layouts with the row it begins at
+        self._scores: list[list[float | None]] = []
 
-    def read(self, hume_model: str, answer: Any, file: str, place: str) -> ModelRows:
-        """Append the rows of one model's answer for one file.
+    def append(self, rows: Iterable[Any], place: str, first: int, values: dict[str, Any]) -> None:
+        """Add decoded rows.
 
         Args:
-            hume_model: What Hume calls the model.
-            answer: The decoded value under that name.
-            file: The file as Hume names it.
-            place: Where the answer stands, for errors.
+            rows: The rows.
+            place: Where their list stands in the payload, for errors.
+            first: The position of the first of them there.
+            values: What columns beside those of the rows hold for all of them.
 
         Raises:
             UnreadableResponse: Something is not of the type it must be; says where.
         """
-        answer = self._object(answer, place)
-        if "grouped_predictions" not in answer:
-            raise self._error(place, f"there are no grouped_predictions; the keys are {', '.join(answer) or 'none'}")
-        rows = self.rows_of(hume_model)
-        paths = FIELDS.get(rows.model, {})
-        shared: tuple[dict[str, Any], dict[str, Any]] = {"file": file}, {}
-        for key, value in answer.items():
-            if key == "metadata" and value is not None:
-                for inner, part in self._object(value, f"{place}.metadata").items():
-                    self._put(f"metadata.{inner}", part, paths, shared, f"{place}.metadata.{inner}")
-            elif key not in ("metadata", "grouped_predictions"):
-                _put_aside(key, value, shared[1])
-        for g, group in enumerate(self._list(answer["grouped_predictions"], f"{place}.grouped_predictions")):
-            at = f"{place}.grouped_predictions[{g}]"
-            group = self._object(group, at)
-            values, fields = dict(shared[0]), dict(shared[1])
-            values[GROUP_COLUMNS.get(rows.model, "group_id")] = self._text(group.get("id"), f"{at}.id")
-            for key, value in group.items():
-                if key not in ("id", "predictions"):
-                    _put_aside(f"group.{key}", value, fields)
-            for r, row in enumerate(self._list(group.get("predictions"), f"{at}.predictions")):
-                self._read_row(rows, (place, g, r), row, (dict(values), dict(fields)))
-        return rows
+        for i, row in enumerate(rows, first):
+            self._append(row, (place, i), dict(values), {})
+            if self.pending >= _FLUSH_ROWS:
+                self.flush()
 
-    def _read_row(self, rows: ModelRows, place: Place, row: Any, into: tuple[dict[str, Any], dict[str, Any]]) -> None:
-        paths = FIELDS.get(rows.model, {})
+    def flush(self) -> None:
+        """Hand over what is pending."""
+        if self.pending:
+            ends = [first for _, first in self._runs[1:]] + [self.pending]
+            blocks = [
+                ScoreBlock(np.arange(first, end), layout, np.array(self._scores[first:end], np.float64))
+                for (layout, first), end in zip(self._runs, ends, strict=True)
+                if layout
+            ]
+            self._rows.add(self.pending, self._columns, blocks, self._fields)
+            self._clear()
+
+    def put(self, path: str, value: Any, values: dict[str, Any], fields: dict[str, Any], place: str | Place) -> None:
+        """Put one value into its column, or among the fields nobody has heard of."""
+        column = self._paths.get(path)
+        if value is None:
+            return
+        if column is None:
+            fields[path] = value
+        else:
+            values[column] = self._converted(value, TYPES[column], place, path)
+
+    # ------------------------------------------------------------------------------------------------------------ one row
+    def _append(self, row: Any, place: Place, values: dict[str, Any], fields: dict[str, Any]) -> None:
+        if type(row) is not dict:
+            raise self._error(place, f"{_shown(row)} is no object")
         lists: list[tuple[str, tuple[str, ...]]] = []
         scores: list[float | None] = []
-        for key, value in self._object(row, place).items():
-            kind = _kind_of_list(key, value, rows.model)
+        for key, value in renamed(row, self._item, _text_of(place)).items():
+            kind = kind_of_list(key, value, self._rows.model)
             if kind is not None:
                 if value is not None:
-                    names = self._read_scores(key, value, scores, place, into[1])
-                    lists.append((kind, names))
-            elif key in _NESTED and type(value) is dict:
+                    lists.append((kind, self._read_scores(key, value, scores, place, fields)))
+            elif key in NESTED and type(value) is dict:
                 for inner, part in renamed(value, self._item, key).items():
-                    self._put(f"{key}.{inner}", part, paths, into, place)
+                    self.put(f"{key}.{inner}", part, values, fields, place)
             else:
-                self._put(key, value, paths, into, place)
+                self.put(key, value, values, fields, place)
         shape = tuple(lists)
         layout = self._layouts.get(shape)
         if layout is None:
             layout = self._layouts[shape] = tuple((kind, name) for kind, names in lists for name in names)
-        rows.append(place, *into, layout, scores)
+        if not self._runs or self._runs[-1][0] != layout:
+            self._runs.append((layout, self.pending))
+        self._scores.append(scores)
+        for name, column in self._columns.items():
+            column.append(values.get(name))
+        for path, value in fields.items():
+            self._fields.setdefault(path, []).append((self.pending, value))
+        self.pending += 1
 
     def _read_scores(
         self, key: str, entries: Any, scores: list[float | None], place: Place, fields: dict[str, Any]
@@ -137,21 +126,24 @@ class PredictionReader:
             names, values = self._read_odd_scores(key, entries, place, fields)
         if not {str}.issuperset(map(type, names)):
             raise self._error(place, f"a name in {key} is no text")
-        if not {float, int, type(None)}.issuperset(map(type, values)):
-            name, value = next(pair for pair in zip(names, values, strict=True) if type(pair[1]) not in (float, int, type(None)))
-            raise self._error(place, f"the score of {name} in {key} is {_shown(value)}, not a number")
-        if int in map(type, values) and any(type(value) is int and abs(value) > 2**53 for value in values):
-            raise self._error(place, f"a score in {key} is a whole number beyond what a float holds")
+        for name, value in zip(names, values, strict=True):
+            if type(value) is not float and value is not None and (type(value) is not int or abs(value) > 2**53):
+                what = "a whole number beyond what a float holds" if type(value) is int else "not a number"
+                raise self._error(place, f"the score of {name} in {key} is {_shown(value)}, {what}")
+            if value is not None and abs(value) >= FLOAT32_END:
+                raise self._error(place, f"the score of {name} in {key} is {_shown(value)}, which no float32 holds")
         scores += values
         return names
 
     def _read_odd_scores(
         self, key: str, entries: Any, place: Place, fields: dict[str, Any]
     ) -> tuple[tuple[str, ...], list[float | None]]:
-        """Read a list of scores with more or less in its entries than name and score. What is more becomes a field of the row."""
+        """Read a list with more or less in its entries than name and score. What is more becomes a field of the row."""
+        if type(entries) is not list:
+            raise self._error(place, f"{key} is {_shown(entries)}, not a list")
         more: dict[str, Any] = {}
         names, values = [], []
-        for i, entry in enumerate(self._list(entries, place, key)):
+        for i, entry in enumerate(entries):
             if type(entry) is not dict or "name" not in entry:
                 raise self._error(place, f"{key}[{i}] is {_shown(entry)}, not an object with name and score")
             rest = {inner: value for inner, value in entry.items() if inner not in ("name", "score")}
@@ -165,17 +157,6 @@ class PredictionReader:
             fields[f"{key}.more"] = more
         return tuple(names), values
 
-    def _put(
-        self, path: str, value: Any, paths: dict[str, str], into: tuple[dict[str, Any], dict[str, Any]], place: str | Place
-    ) -> None:
-        """Put one field of a row into its column, or among the fields nobody has heard of."""
-        column = paths.get(path)
-        if column is None:
-            if value is not None:
-                into[1][path] = value
-        elif value is not None:
-            into[0][column] = self._converted(value, _TYPES[column], place, path)
-
     def _converted(self, value: Any, type_: pa.DataType, place: str | Place, path: str) -> Any:
         if type_ == pa.string():
             if type(value) is str:
@@ -187,65 +168,24 @@ class PredictionReader:
             if type(value) is int and value in _INT64:
                 return value
             raise self._error(place, f"{path} is {_shown(value)}, not a whole number of 64 bits")
-        if type(value) is float:
-            return value
-        if type(value) is int and abs(value) <= 2**63 and float(value) == value:
-            return float(value)
-        raise self._error(place, f"{path} is {_shown(value)}, not a number that a float holds")
-
-    # --------------------------------------------------------------------------------------------------------- what must be
-    def _text(self, value: Any, place: str) -> str | None:
-        if value is None or type(value) is str:
-            return value
-        raise self._error(place, f"{_shown(value)} is no text")
-
-    def _object(self, value: Any, place: str | Place) -> dict[str, Any]:
-        if type(value) is not dict:
-            raise self._error(place, f"{_shown(value)} is no object")
-        return renamed(value, self._item, place if isinstance(place, str) else place_text(place))
-
-    def _list(self, value: Any, place: str | Place, key: str = "") -> list[Any]:
-        if value is None:
-            return []
-        if type(value) is not list:
-            raise self._error(place, f"{key} {_shown(value)} is no list".lstrip())
+        if type(value) is int and value in _INT64 and int(float(value)) == value:
+            value = float(value)
+        if type(value) is not float:
+            raise self._error(place, f"{path} is {_shown(value)}, not a number that a float holds")
+        if type_ == pa.float32() and abs(value) >= FLOAT32_END:
+            raise self._error(place, f"{path} is {_shown(value)}, which no float32 holds")
         return value
 
     def _error(self, place: str | Place, reason: str) -> UnreadableResponse:
-        where = place if isinstance(place, str) else place_text(place)
+        where = place if isinstance(place, str) else _text_of(place)
         return UnreadableResponse(f"{self._item}: {where}: {reason}.", item=self._item)
 
 
-#: Column -> type; the same in every model.
-_TYPES = {column: schema_of(model).field(column).type for model, paths in FIELDS.items() for column in paths.values()}
+_BESIDE = frozenset(("file", "face_id", "speaker_id", "group_id"))
 
 
-def table_of(hume_model: str) -> str:
-    """Return the table of a model, by what Hume calls it. One nobody has heard of never meets a table of another purpose.
-
-    >>> table_of("prosody"), table_of("faceMesh"), table_of("gaze 2")
-    ('prosody', 'facemesh', 'model_gaze_2')
-    """
-    known = hume_model.lower()
-    if known in SCORE_TABLES:
-        return known
-    return "model_" + vocabulary.column(canonical(hume_model))
-
-
-def _kind_of_list(key: str, value: Any, model: str) -> str | None:
-    """Return the kind of names in a list of scores, or None for a field that is no such list."""
-    if key in LISTS:
-        return "vocalisation" if key == "descriptions" and model == "burst" else LISTS[key]
-    is_list = model not in FIELDS and type(value) is list and bool(value)
-    if is_list and all(type(entry) is dict and entry.keys() == {"name", "score"} for entry in value):
-        return "expression"
-    return None
-
-
-def _put_aside(path: str, value: Any, fields: dict[str, Any]) -> None:
-    """Keep a scalar that stands beside the rows as a field of each; what is larger stays in the raw answer only."""
-    if value is not None and not isinstance(value, dict | list):
-        fields[path] = value
+def _text_of(place: Place) -> str:
+    return f"{place[0]}[{place[1]}]"
 
 
 def _shown(value: Any) -> str:

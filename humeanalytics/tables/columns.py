@@ -1,208 +1,242 @@
-"""Collect the rows of one model, whatever names they carry, into Arrow columns.
+"""Put the rows of one model, whatever names they carry, into Arrow columns.
 
-Scores arrive as lists of names with lists of values. Rows that carry the same names in the same order share one *layout*,
-which is resolved to columns once; the values of such rows become one numpy matrix.
+Scores arrive as blocks: a matrix of values, a row each, under a *layout* of names, which is resolved to columns once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from humeanalytics import vocabulary
-from humeanalytics.errors import UnreadableResponse
 from humeanalytics.tables import unknown
 from humeanalytics.tables.schema import HUME_MODEL, HUME_NAME, KEYS, SCORE_TABLES, TABLES
 from humeanalytics.tables.unknown import Identity
 
 #: (kind, name) of each score of a row, in the row's own order.
 Layout = tuple[tuple[str, str], ...]
-#: Where a row stands: the path of its model, its group, its position in the group.
-Place = tuple[str, int, int]
 
-#: Rows are held as Python objects only until there are this many of them.
-_CHUNK_ROWS = 4096
+_TIMES = ("time_s", "begin_s")
 
 
-def place_text(place: Place) -> str:
-    """Return where a row stands as a JSON path; rows keep it in pieces, because it is hardly ever needed."""
-    return f"{place[0]}.grouped_predictions[{place[1]}].predictions[{place[2]}]"
+@dataclass(frozen=True, slots=True)
+class ScoreBlock:
+    """Scores of some rows of a chunk: ``values[i]`` are those of row ``rows[i]``, in the order of ``layout``; NaN is null."""
+
+    rows: NDArray[np.int64]
+    layout: Layout
+    values: NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A column of few values that each stand in many rows one after another."""
+
+    values: Sequence[Any]
+    counts: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """A layout: for each column the position of its score, and how many names stood twice."""
+    """A layout: for each declared column or new name the position of its score, and how many names stood twice."""
 
-    declared: dict[str, int]
-    new: dict[Identity, int]
+    positions: dict[str | Identity, int]
     doubled: int
 
 
-@dataclass(slots=True)
-class _Pending:
-    """Rows not yet turned into Arrow. ``layouts`` holds each run of equal layouts with the row it begins at."""
-
-    scalars: dict[str, list[Any]]
-    places: list[Place] = field(default_factory=list)
-    layouts: list[tuple[Layout, int]] = field(default_factory=list)
-    scores: list[list[float | None]] = field(default_factory=list)
-
-
 class ModelRows:
-    """The rows of one model of one payload: `append` each, then `finish`.
+    """The rows of one model: `add` them in chunks, then `finish`.
 
     Args:
         model: The table. One that is not declared has the columns ``file``, ``group_id`` and what its rows bring.
         hume_model: What Hume calls the model.
-        item: The name of the payload, for errors.
+
+    Attributes:
+        declared: The columns it has in any case.
+        scores_rounded: Scores and ``prob`` that were no exact float32.
+        names_doubled: Names that stood twice in a row; the first held.
     """
 
-    def __init__(self, model: str, hume_model: str, item: str) -> None:
-        declared = (
-            [column.field() for column in TABLES[model].columns[len(KEYS) :]]
-            if model in SCORE_TABLES
-            else [pa.field("file", pa.string()), pa.field("group_id", pa.string())]
-        )
-        self.declared = pa.schema(declared, {HUME_MODEL: hume_model.encode()})
+    def __init__(self, model: str, hume_model: str) -> None:
         self.model = model
-        self.rows = 0
+        self.declared = _declared(model).with_metadata({HUME_MODEL: hume_model.encode()})
         self.scores_rounded = 0
         self.names_doubled = 0
-        self._item = item
-        self._scores = [f.name for f in declared if HUME_NAME in (f.metadata or {})]
-        self._scalars = [f for f in declared if HUME_NAME not in (f.metadata or {})]
-        self._resolved: dict[Layout, _Resolved] = {}
-        self._chunks: list[pa.Table] = []
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        self.rows = 0
+        # Of each column its pieces with the row each begins at; where a column has no piece, it is null.
+        self._pieces: dict[str, list[tuple[int, pa.Array]]] = {}
         # New names and fields wait until all rows are known: only then is it clear how many there are.
         self._new_scores: dict[Identity, list[tuple[int, NDArray[np.float32]]]] = {}
         self._new_fields: dict[str, list[tuple[int, Any]]] = {}
-        self._pending = _Pending({f.name: [] for f in self._scalars})
 
-    def append(
-        self, place: Place, values: dict[str, Any], fields: dict[str, Any], layout: Layout, scores: list[float | None]
+    def add(
+        self,
+        count: int,
+        scalars: Mapping[str, Sequence[Any] | Repeated],
+        blocks: Iterable[ScoreBlock],
+        fields: Mapping[str, Iterable[tuple[int, Any]]] | None = None,
     ) -> None:
-        """Add one row.
+        """Add a chunk of rows.
 
         Args:
-            place: Where it stands in the payload, for errors.
-            values: Values of declared columns that are no scores; those left out are null.
-            fields: Values of fields nobody has heard of, by their path in the row.
-            layout: What the scores are called.
-            scores: As many as the layout has names.
+            count: How many.
+            scalars: By column, the values of what is no score; a column left out is null.
+            blocks: The scores.
+            fields: By path in the row, positions in the chunk and values of fields nobody has heard of.
         """
-        pending = self._pending
-        for name, column in pending.scalars.items():
-            column.append(values.get(name))
-        for name, value in fields.items():
-            self._new_fields.setdefault(name, []).append((self.rows, value))
-        if not pending.layouts or pending.layouts[-1][0] != layout:
-            pending.layouts.append((layout, len(pending.places)))
-        pending.scores.append(scores)
-        pending.places.append(place)
-        self.rows += 1
-        if len(pending.places) >= _CHUNK_ROWS:
-            self._flush()
+        for name, column in scalars.items():
+            array = self._array(column, self.declared.field(name).type)
+            if array.null_count < count:
+                self._pieces.setdefault(name, []).append((self.rows, array))
+        runs: dict[str | Identity, list[tuple[NDArray[np.int64], NDArray[np.float32]]]] = {}
+        for block in blocks:
+            resolved = _resolve(block.layout, self.model)
+            self.names_doubled += resolved.doubled * len(block.rows)
+            values = self._narrow(block.values)
+            for held, position in resolved.positions.items():
+                runs.setdefault(held, []).append((block.rows, values[:, position]))
+        for held, parts in runs.items():
+            dense = _dense(parts, count)
+            if isinstance(held, Identity):
+                self._new_scores.setdefault(held, []).append((self.rows, dense))
+            else:
+                self._pieces.setdefault(held, []).append((self.rows, pa.array(dense, from_pandas=True)))
+        for path, pairs in (fields or {}).items():
+            self._new_fields.setdefault(path, []).extend((self.rows + row, value) for row, value in pairs)
+        self.rows += count
 
-    def finish(self) -> pa.Table:
-        """Return all rows as one table: the declared columns, then new ones in order of what they hold."""
-        self._flush()
-        table = pa.concat_tables([self.declared.empty_table(), *self._chunks]).combine_chunks()
-        self._chunks = []
+    def put_beside(self, first_row: int, rows: int, fields: Mapping[str, Any]) -> None:
+        """Give some rows, added or still to be, a value each of fields nobody has heard of."""
+        for path, value in fields.items():
+            self._new_fields.setdefault(path, []).extend((row, value) for row in range(first_row, first_row + rows))
+
+    def finish(self, answers: Iterable[tuple[int, int]]) -> pa.Table:
+        """Return all rows as one table, and forget them: the declared columns, then new ones in order of what they hold.
+
+        Args:
+            answers: First row and number of rows of each answer, whose rows are put in order of time: those of equal time
+                stay as they stood, those without one go last.
+        """
+        order = self._time_order(answers)
+        no_scores = pa.nulls(self.rows, pa.float32())
+        columns = []
+        for field in self.declared:
+            pieces = self._pieces.pop(field.name, None)
+            if pieces is None:
+                columns.append(no_scores if field.type == pa.float32() else pa.nulls(self.rows, field.type))
+            else:
+                columns.append(_ordered(self._joined(pieces, field.type), order))
+        table = pa.table(columns, schema=self.declared)
+        new = list(self._new_columns())
+        for field, array in new:
+            table = table.append_column(field, _ordered(array, order))
+        self.clear()
+        return unknown.settle_unknown(table, self.declared) if new else table
+
+    def _new_columns(self) -> Iterable[tuple[pa.Field, pa.Array]]:
+        """Yield what nobody has heard of: columns up to a limit, then two map columns."""
         folded: dict[str, list[tuple[int, Any]]] = {}
         for count, identity in enumerate(sorted(self._new_scores)):
             runs = self._new_scores[identity]
             if count < unknown.LIMIT:
-                table = table.append_column(unknown.score_field(*identity), _score_array(_dense(runs, self.rows)))
+                parts = [(np.arange(first, first + len(run)), run) for first, run in runs]
+                yield unknown.score_field(*identity), pa.array(_dense(parts, self.rows), from_pandas=True)
             else:
                 folded[identity.key] = [(first + i, float(v)) for first, run in runs for i, v in enumerate(run) if v == v]
         if folded:
-            table = table.append_column(unknown.OTHER, unknown.map_column(self.rows, folded, unknown.OTHER))
+            yield unknown.OTHER, unknown.map_column(self.rows, folded, unknown.OTHER)
         folded = {}
-        for count, name in enumerate(sorted(self._new_fields)):
-            pairs = self._new_fields[name]
+        for count, path in enumerate(sorted(self._new_fields)):
+            pairs = self._new_fields[path]
             if count < unknown.LIMIT:
-                table = table.append_column(*unknown.field_column(name, pairs, self.rows))
+                yield unknown.field_column(path, pairs, self.rows)
             else:
-                folded[name] = [(row, value if isinstance(value, str) else unknown.as_json(value)) for row, value in pairs]
+                folded[path] = [(row, value if isinstance(value, str) else unknown.as_json(value)) for row, value in pairs]
         if folded:
-            table = table.append_column(unknown.OTHER_FIELDS, unknown.map_column(self.rows, folded, unknown.OTHER_FIELDS))
-        return unknown.settle_unknown(table, self.declared)
+            yield unknown.OTHER_FIELDS, unknown.map_column(self.rows, folded, unknown.OTHER_FIELDS)
 
-    def _flush(self) -> None:
-        pending, self._pending = self._pending, _Pending({f.name: [] for f in self._scalars})
-        if not pending.places:
-            return
-        arrays: dict[str, pa.Array] = {}
-        for scalar in self._scalars:
-            values = pending.scalars[scalar.name]
-            if scalar.type == pa.float32():
-                arrays[scalar.name] = _score_array(self._float32(np.array(values, np.float64), pending.places, scalar.name))
-            else:
-                arrays[scalar.name] = pa.array(values, scalar.type)
-        first_row = self.rows - len(pending.places)
-        runs: dict[str, list[tuple[int, NDArray[np.float32]]]] = {}
-        ends = [first for _, first in pending.layouts[1:]] + [len(pending.places)]
-        for (layout, first), end in zip(pending.layouts, ends, strict=True):
-            resolved = self._resolve(layout)
-            self.names_doubled += resolved.doubled * (end - first)
-            if not layout:
-                continue
-            matrix = self._float32(np.array(pending.scores[first:end], np.float64), pending.places[first:end], "a score")
-            for name, position in resolved.declared.items():
-                runs.setdefault(name, []).append((first, matrix[:, position]))
-            for identity, position in resolved.new.items():
-                self._new_scores.setdefault(identity, []).append((first_row + first, matrix[:, position].copy()))
-        for name in self._scores:
-            arrays[name] = (
-                _score_array(_dense(runs[name], len(pending.places)))
-                if name in runs
-                else pa.nulls(len(pending.places), pa.float32())
-            )
-        self._chunks.append(pa.table([arrays[name] for name in self.declared.names], schema=self.declared))
+    def _time_order(self, answers: Iterable[tuple[int, int]]) -> pa.Array | None:
+        time = next((name for name in _TIMES if name in self._pieces), None)
+        if time is None:
+            return None
+        times = pc.fill_null(self._joined(self._pieces[time], pa.float64()), np.inf).to_numpy()
+        order = np.arange(len(times))
+        is_ordered = True
+        for first, rows in answers:
+            span = slice(first, first + rows)
+            if (times[span][1:] < times[span][:-1]).any():
+                order[span] = first + np.argsort(times[span], kind="stable")
+                is_ordered = False
+        return None if is_ordered else pa.array(order)
 
-    def _resolve(self, layout: Layout) -> _Resolved:
-        resolved = self._resolved.get(layout)
-        if resolved is None:
-            scores = set(self._scores)
-            declared: dict[str, int] = {}
-            new: dict[Identity, int] = {}
-            for position, (kind, name) in enumerate(layout):
-                column = vocabulary.known_column(name, kind)
-                if column in scores and column is not None:
-                    declared.setdefault(column, position)
-                else:
-                    new.setdefault(Identity(kind, name), position)
-            resolved = _Resolved(declared, new, len(layout) - len(declared) - len(new))
-            self._resolved[layout] = resolved
-        return resolved
+    def _joined(self, pieces: list[tuple[int, pa.Array]], type_: pa.DataType) -> pa.Array:
+        """Return the pieces of a column as one array, null in between."""
+        if len(pieces) == 1 and len(pieces[0][1]) == self.rows:
+            return pieces[0][1]
+        arrays, row = [], 0
+        for first, array in [*pieces, (self.rows, pa.nulls(0, type_))]:
+            if first > row:
+                arrays.append(pa.nulls(first - row, type_))
+            arrays.append(array)
+            row = first + len(array)
+        return pa.concat_arrays(arrays)
 
-    def _float32(self, values: NDArray[np.float64], places: list[Place], what: str) -> NDArray[np.float32]:
-        with np.errstate(over="ignore"):
-            rounded = values.astype(np.float32)
-        too_large = np.isinf(rounded)
-        if too_large.any():
-            at = tuple(np.argwhere(too_large)[0])
-            raise UnreadableResponse(
-                f"{self._item}: {place_text(places[at[0]])}: {what} is {float(values[at])!r}, which no float32 holds.",
-                item=self._item,
-            )
-        self.scores_rounded += int(np.count_nonzero((rounded != values) & ~np.isnan(values)))
-        return rounded
+    def _array(self, values: Sequence[Any] | Repeated, type_: pa.DataType) -> pa.Array:
+        if isinstance(values, Repeated):
+            return pa.array(values.values, type_).take(np.repeat(np.arange(len(values.values)), values.counts))
+        if type_ == pa.float32():
+            return pa.array(self._narrow(np.array(values, np.float64)), from_pandas=True)
+        return pa.array(values, type_)
+
+    def _narrow(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return values as float32, and count those that change."""
+        if values.dtype == np.float32:
+            return values
+        narrow = values.astype(np.float32)
+        self.scores_rounded += int(np.count_nonzero((narrow != values) & ~np.isnan(values)))
+        return narrow
 
 
-def _dense(runs: list[tuple[int, NDArray[np.float32]]], rows: int) -> NDArray[np.float32]:
-    """Put runs of values at their rows; NaN, which no JSON holds, stands for null."""
-    if len(runs) == 1 and len(runs[0][1]) == rows:
-        return runs[0][1]
+@cache
+def _declared(model: str) -> pa.Schema:
+    """Return the columns a table has in any case, without the keys."""
+    if model in SCORE_TABLES:
+        return pa.schema([column.field() for column in TABLES[model].columns[len(KEYS) :]])
+    return pa.schema([pa.field("file", pa.string()), pa.field("group_id", pa.string())])
+
+
+@lru_cache(256)
+def _resolve(layout: Layout, model: str) -> _Resolved:
+    """Return the columns of a layout in the table of a model."""
+    positions: dict[str | Identity, int] = {}
+    scores = {f.name for f in _declared(model) if HUME_NAME in (f.metadata or {})}
+    for position, (kind, name) in enumerate(layout):
+        column = vocabulary.known_column(name, kind)
+        is_declared = column is not None and column in scores
+        positions.setdefault(column if is_declared and column else Identity(kind, name), position)
+    return _Resolved(positions, len(layout) - len(positions))
+
+
+def _dense(parts: list[tuple[NDArray[np.int64], NDArray[np.float32]]], rows: int) -> NDArray[np.float32]:
+    """Put values at their rows; NaN, which no JSON holds, stands for null."""
+    if len(parts) == 1 and len(parts[0][0]) == rows:  # rows of a block are in order, so these are all of them
+        return np.ascontiguousarray(parts[0][1])
     dense = np.full(rows, np.nan, np.float32)
-    for first, values in runs:
-        dense[first : first + len(values)] = values
+    for places, values in parts:
+        dense[places] = values
     return dense
 
 
-def _score_array(values: NDArray[np.float32]) -> pa.Array:
-    return pa.array(np.ascontiguousarray(values), from_pandas=True)
+def _ordered(array: pa.Array, order: pa.Array | None) -> pa.Array:
+    return array if order is None else array.take(order)

@@ -1,14 +1,17 @@
 """Find the sources and predictions in a saved payload, however it was wrapped.
 
-Only the frame is read here; each prediction stays a slice of the payload's bytes until it is its turn.
+Only the frame is read here; each prediction is left to its turn. A value that fits into the window of the stream is looked at as
+a whole, a larger one as it comes: then what stands before the predictions has to say whose they are, or they are held until
+it has been said.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -16,17 +19,22 @@ from msgspec import Raw
 
 from humeanalytics.errors import NotHumeData, UnreadableResponse
 from humeanalytics.redaction import redact_text
-from humeanalytics.tables.detect import looks_like, looks_like_object
+from humeanalytics.tables.detect import looks_like_object
 from humeanalytics.tables.flattened import Failure, Source
-from humeanalytics.tables.json_text import check_utf8, decode, opening_of, text_of, without_bom
+from humeanalytics.tables.json_stream import JsonStream
+from humeanalytics.tables.json_text import Undecoded, bytes_of, decode, opening_of, text_of
 from humeanalytics.vocabulary import MODELS
+
+#: A JSON value: at hand, or the next one of a stream because it is too large to be.
+Node = Undecoded | JsonStream
+Members = Iterator[tuple[str, Node]]
 
 _MAX_DEPTH = 32
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _RENAMED = {"md5_sum": "md5sum", "md_5_sum": "md5sum"}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SDK_KEY = re.compile(rb'"(md_5_sum|md5Sum|contentType|fileId)"')
 _STREAMED = re.compile(rb'\{\s*"(predictions|warning|error)"')
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @lru_cache(4096)
@@ -52,170 +60,218 @@ def renamed(members: dict[str, Any], item: str, place: str) -> dict[str, Any]:
     return found
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """One element of ``results.predictions``, not yet decoded, and where it stands."""
+    """One element of ``results.predictions``, where it stands, and its members, not yet read."""
 
     source: Source
     place: str
-    raw: Any
+    members: Members
 
 
-@dataclass(slots=True)
-class _Value:
-    """One JSON value looked at from outside: what it may be, and its members if it is an object."""
-
-    kind: str  # source, prediction, results, object, array or scalar
-    raw: Any
-    members: dict[str, Raw] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class Payload:
     """One saved payload. What it says of itself is known once `predictions` has been read to its end.
 
     Attributes:
-        shape: ``list`` where the sources stand at the top, as Hume sends them; else the dialect they are wrapped in.
-        signs: What has been seen that tells one dialect of the list from another.
+        item: Its name, for errors.
+        job_id: Hume's id of the job, where a webhook's body tells.
+        status: The job's status, where a webhook's body tells.
+        failures: What Hume could not do.
     """
 
-    data: bytes
-    item: str
-    job_id: str | None = None
-    status: str | None = None
-    failures: list[Failure] = field(default_factory=list)
-    shape: str = "list"
-    signs: set[str] = field(default_factory=set)
-    sources: int = 0
-    _is_hume: bool = False
-    _looks_like: str = ""
+    def __init__(self, stream: JsonStream, item: str) -> None:
+        self.item = item
+        self.job_id: str | None = None
+        self.status: str | None = None
+        self.failures: list[Failure] = []
+        self._stream = stream
+        self._shape = "list"  # or the dialect that the list of sources is wrapped in
+        self._signs: set[str] = set()  # what tells one dialect of the list from another
+        self._sources = 0
+        self._is_hume = False
+        self._looks_like = ""
+        self._described_at: int | None = None
 
     @property
     def dialect(self) -> str:
         """The form of the payload, in a word."""
-        if self.shape != "list":
-            return self.shape
-        if "sdk" in self.signs:
+        if self._shape != "list":
+            return self._shape
+        if "sdk" in self._signs:
             return "sdk"
-        by_platform = "registry_file" in self.signs or ("file_type" not in self.signs and "uuid_file" in self.signs)
+        by_platform = "registry_file" in self._signs or ("file_type" not in self._signs and "uuid_file" in self._signs)
         return "platform" if by_platform else "api"
 
     def predictions(self) -> Iterator[Prediction]:
-        """Yield the predictions in the order of the payload.
+        """Yield the predictions in the order of the payload. The members of each are to be read before the next.
 
         Raises:
             NotHumeData: There is nothing of a v0 batch job in it.
             UnreadableResponse: It is broken, or something else stands where a source or prediction should.
         """
-        json = without_bom(self.data)
-        if opening_of(json) not in (b"[", b"{"):
-            what = looks_like(self.data[:512])
-            raise NotHumeData(f"{self.item}: this is {what}, not the predictions of a v0 batch job.", item=self.item)
-        check_utf8(self.data, self.item)
-        top = self._look(json, "$")
-        if top.kind == "source":
-            self.shape = "object"
-        elif top.kind != "array":
-            self.shape = "wrapped"
+        top: Node = self._stream.all() or self._stream
         yield from self._read(top, "$", 0)
+        self._stream.finish()
         if not self._is_hume:
             what = self._looks_like or "a JSON list without a source in it"
             raise NotHumeData(f"{self.item}: this is {what}, not the predictions of a v0 batch job.", item=self.item)
 
+    def note_file(self, file: str, file_type: str | None, *, by_sdk: bool) -> None:
+        """Take note of what a prediction tells of the payload's dialect."""
+        self._signs |= {"file_type"} if file_type is not None else set()
+        self._signs |= {"uuid_file"} if _UUID.fullmatch(file) else set()
+        self._signs |= {"sdk"} if by_sdk else set()
+
     # ------------------------------------------------------------------------------------------- the way to the sources
-    def _look(self, raw: Any, place: str) -> _Value:
-        opening = opening_of(raw)
-        if opening != b"{":
-            return _Value("array" if opening == b"[" else "scalar", raw)
-        members = renamed(decode(raw, dict[str, Raw], self.item, place), self.item, place)
-        return _Value(_kind(members), raw, members)
+    def _read(self, node: Node, place: str, depth: int) -> Iterator[Prediction]:
+        """Yield the predictions in one JSON value, whatever it is."""
+        if depth < _MAX_DEPTH and kind_of(node) == "a list":
+            yield from self._read_list(node, place, depth)
+        elif depth < _MAX_DEPTH and kind_of(node) == "an object":
+            kind, members = self._look(node, place)
+            yield from self._read_object(kind, members, place, depth)
 
-    def _read(self, value: _Value, place: str, depth: int, loose: Source | None = None) -> Iterator[Prediction]:
-        """Yield the predictions in one JSON value. ``loose`` is the source of predictions that stand in it without one."""
-        if value.kind == "source":
-            yield from self._read_source(value.members, place)
-        elif value.kind == "results":
-            self.shape = "wrapped"
-            yield from self._read_results(loose or self._source({}), value.members, place)
-        elif value.kind == "prediction":
-            self.shape = "wrapped"
-            yield self._prediction(loose or self._source({}), place, value.raw)
-        elif value.kind == "array" and depth < _MAX_DEPTH:
-            yield from self._read_list(value.raw, place, depth)
-        elif value.kind == "object" and depth < _MAX_DEPTH:
-            self._looks_like = self._looks_like or _described(value.members)
-            self._note_job(value.members, depth)
-            for key, member in value.members.items():
-                if opening_of(member) in (b"[", b"{"):
-                    inner = f"{place}.{key}"
-                    yield from self._read(self._look(member, inner), inner, depth + 1)
+    def _read_object(
+        self, kind: str, members: Members, place: str, depth: int, loose: Source | None = None
+    ) -> Iterator[Prediction]:
+        if kind == "source":
+            if depth == 0:
+                self._shape = "object"
+            yield from self._read_source(members, place)
+        elif kind == "prediction":
+            self._shape = "wrapped"
+            yield Prediction(loose or self._source({}), place, members)
+        else:
+            yield from self._read_wrapper(members, place, depth)
 
-    def _read_list(self, raw: Any, place: str, depth: int) -> Iterator[Prediction]:
+    def _look(self, node: Node, place: str) -> tuple[str, Members]:
+        """Tell from its keys what an object is: ``source``, ``prediction`` or ``wrapper``; and give its members, all of them."""
+        members = self.members(node, place)
+        seen: dict[str, Node] = {}
+        for key, value in members:
+            if isinstance(value, JsonStream) and _kind({*seen, key}) == "wrapper":
+                if key not in ("results", "models"):
+                    return "wrapper", chain(seen.items(), [(key, value)], members)
+                value = held(value)  # what this is can depend on a key that is still to come
+            seen[key] = value
+            if isinstance(value, JsonStream):
+                break
+        return _kind(seen.keys()), chain(seen.items(), members)
+
+    def _read_list(self, node: Node, place: str, depth: int) -> Generator[Prediction, None, Source | None]:
+        """Yield the predictions in a list; return their source if they stand in it without one."""
         known, other, loose = "", "", None
-        for i, element in enumerate(decode(raw, list[Raw], self.item, place)):
+        for i, element in self.elements(node, place):
             at = f"{place}[{i}]"
-            value = self._look(element, at)
-            if value.kind in ("source", "prediction"):
-                known = known or at
+            if kind_of(element) == "an object":
+                kind, members = self._look(element, at)
+                if kind == "wrapper":
+                    other = other or at
+                else:
+                    known = known or at
+                if kind == "prediction":
+                    loose = loose or self._source({})
+                yield from self._read_object(kind, members, at, depth + 1, loose)
             else:
                 other = other or at
-            if value.kind == "prediction":
-                loose = loose or self._source({})
-            yield from self._read(value, at, depth + 1, loose)
+                yield from self._read(element, at, depth + 1)
             if known and other:  # a list of sources holds nothing else: what looks otherwise is broken, not decoration
-                raise UnreadableResponse(
-                    f"{self.item}: {other} is neither a source nor a prediction, although {known} is.", item=self.item
-                )
+                raise self.error(other, f"this is neither a source nor a prediction, although {known} is")
+        return loose
 
-    def _note_job(self, members: dict[str, Raw], depth: int) -> None:
+    def _read_wrapper(self, members: Members, place: str, depth: int) -> Iterator[Prediction]:
+        """Read an object that holds predictions under some key: a webhook's body, or what people made of it."""
+        if self._shape == "list":
+            self._shape = "wrapped"
+        keys: list[str] = []
+        texts: dict[str, str | None] = {}
+        errors: Node | None = None
+        loose = None
+        for key, node in members:
+            keys.append(key)
+            at = f"{place}.{key}"
+            if key == "errors" and kind_of(node) == "a list":
+                errors = held(node)
+            elif key == "predictions" and kind_of(node) == "a list":
+                loose = yield from self._read_list(node, at, depth + 1)
+            else:
+                yield from self._read(node, at, depth + 1)
+            if not isinstance(node, JsonStream):
+                texts[key] = text_of(node)
+                if key in MODELS and _STREAMED.match(bytes_of(node)):
+                    self._describe(depth, "an answer of Hume's streaming API")
+        self._describe(depth, looks_like_object(keys))
+        self._note_job(texts, depth)
+        if errors is not None and (loose or set(keys) == {"predictions", "errors"}):
+            self._read_errors(loose or self._source({}), errors, f"{place}.errors")
+        elif errors is not None:
+            yield from self._read(errors, f"{place}.errors", depth + 1)
+
+    def _describe(self, depth: int, what: str) -> None:
+        """Remember what the outermost object looks like, in case nothing is found in it."""
+        if self._described_at is None or depth < self._described_at:
+            self._described_at, self._looks_like = depth, what
+
+    def _note_job(self, texts: dict[str, str | None], depth: int) -> None:
         """Take the job's id and status out of the body of a webhook, and the message, if it tells of a job that failed."""
-        job_id, status = text_of(members.get("job_id")), text_of(members.get("status"))
-        if not (job_id and status) or "request" in members:
+        job_id, status = texts.get("job_id"), texts.get("status")
+        if not job_id or not status or "request" in texts:
             return
         self._is_hume = True
         if depth == 0:
-            self.shape = "webhook"
+            self._shape = "webhook"
         self.job_id, self.status = self.job_id or job_id, self.status or status
         if status == "FAILED":
-            said = (text_of(members.get(key)) for key in ("message", "error", "error_message"))
+            said = (texts.get(key) for key in ("message", "error", "error_message"))
             self._fail(None, None, None, next(filter(None, said), "the job failed, and Hume did not say why"))
 
     # --------------------------------------------------------------------------------------------------- inside a source
-    def _read_source(self, members: dict[str, Raw], place: str) -> Iterator[Prediction]:
-        described = members.get("source")
-        if described is not None and _SDK_KEY.search(memoryview(described)):
-            self.signs.add("sdk")
-        source = self._source(self._object(described, f"{place}.source") if described is not None else {})
-        results, error = members.get("results"), members.get("error")
-        failed = error is not None and opening_of(error) != b"n"
-        if failed:
-            self._fail(source, None, None, _message(error, self.item, f"{place}.error"))
-        if results is not None and opening_of(results) != b"n":
-            yield from self._read_results(source, self._object(results, f"{place}.results"), f"{place}.results")
-        elif not failed:
-            self._fail(source, None, None, "Hume gave neither results nor an error for this source")
+    def _read_source(self, members: Members, place: str) -> Iterator[Prediction]:
+        source: Source | None = None
+        told = False
+        for key, node in ordered(members, last="results", after="source"):
+            at = f"{place}.{key}"
+            if key == "source" and kind_of(node) != "null":
+                described = held(node)
+                by_sdk = _SDK_KEY.search(bytes_of(described)) is not None
+                source = self._source(self._object(described, at), by_sdk=by_sdk)
+            elif key == "error" and kind_of(node) != "null":
+                told = True
+                source = source or self._source({})
+                self._fail(source, None, None, self._message(held(node), at))
+            elif key == "results" and kind_of(node) != "null":
+                told = True
+                source = source or self._source({})
+                yield from self._read_results(source, node, at)
+        if not told:
+            self._fail(source or self._source({}), None, None, "Hume gave neither results nor an error for this source")
 
-    def _read_results(self, source: Source, members: dict[str, Any], place: str) -> Iterator[Prediction]:
-        for i, raw in enumerate(self._list(members.get("predictions"), f"{place}.predictions")):
-            yield self._prediction(source, f"{place}.predictions[{i}]", raw)
-        for i, raw in enumerate(self._list(members.get("errors"), f"{place}.errors")):
-            at = f"{place}.errors[{i}]"
-            if opening_of(raw) == b"{":
-                error = self._object(raw, at)
-                message = _message(error.get("message") or raw, self.item, f"{at}.message")
+    def _read_results(self, source: Source, node: Node, place: str) -> Iterator[Prediction]:
+        for key, value in self.members(node, place):
+            if key == "predictions":
+                for i, element in self.elements(value, f"{place}.predictions"):
+                    at = f"{place}.predictions[{i}]"
+                    self._is_hume = True
+                    yield Prediction(source, at, self.members(element, at))
+            elif key == "errors":
+                self._read_errors(source, held(value), f"{place}.errors")
+
+    def _read_errors(self, source: Source, node: Node, place: str) -> None:
+        for i, element in self.elements(node, place):
+            at = f"{place}[{i}]"
+            value = held(element)
+            if kind_of(value) == "an object":
+                error = self._object(value, at)
+                message = self._message(error.get("message", value), at)
                 self._fail(source, text_of(error.get("file")), text_of(error.get("model")), message)
             else:
-                self._fail(source, None, None, _message(raw, self.item, at))
+                self._fail(source, None, None, self._message(value, at))
 
-    def _prediction(self, source: Source, place: str, raw: Any) -> Prediction:
-        self._is_hume = True
-        return Prediction(source, place, raw)
-
-    def _source(self, members: dict[str, Raw]) -> Source:
+    def _source(self, members: dict[str, Raw], *, by_sdk: bool = False) -> Source:
         self._is_hume = True
         url = text_of(members.get("url"))
         source = Source(
-            index=self.sources,
+            index=self._sources,
             type=text_of(members.get("type")) or "unknown",
             url=url and redact_text(url),
             filename=text_of(members.get("filename")),
@@ -223,57 +279,104 @@ class Payload:
             md5sum=text_of(members.get("md5sum")),
             file_id=text_of(members.get("file_id")),
         )
-        self.signs.add(source.type)
-        self.sources += 1
+        self._signs |= {source.type, "sdk"} if by_sdk else {source.type}
+        self._sources += 1
         return source
-
-    def note_file(self, file: str, file_type: str | None, sdk: bool) -> None:
-        """Take note of what a decoded prediction tells of the payload's dialect."""
-        if file_type is not None:
-            self.signs.add("file_type")
-        if _UUID.fullmatch(file):
-            self.signs.add("uuid_file")
-        if sdk:
-            self.signs.add("sdk")
 
     def _fail(self, source: Source | None, file: str | None, model: str | None, message: str) -> None:
         self.failures.append(Failure(source, file, model, redact_text(message)))
 
-    def _object(self, raw: Any, place: str) -> dict[str, Raw]:
-        if opening_of(raw) != b"{":
-            raise UnreadableResponse(f"{self.item}: {place} is no JSON object.", item=self.item)
-        return renamed(decode(raw, dict[str, Raw], self.item, place), self.item, place)
+    def _message(self, value: Undecoded, place: str) -> str:
+        """Return an error of Hume's as text, whatever it is."""
+        text = text_of(value)
+        return text if text is not None else msgspec.json.encode(decode(value, Any, self.item, place)).decode()
 
-    def _list(self, raw: Any, place: str) -> list[Raw]:
-        if raw is None or opening_of(raw) == b"n":
-            return []
-        if opening_of(raw) != b"[":
-            raise UnreadableResponse(f"{self.item}: {place} is no JSON list.", item=self.item)
-        found: list[Raw] = decode(raw, list[Raw], self.item, place)
-        return found
+    # ------------------------------------------------------------------------------------------------ objects and lists
+    def members(self, node: Node, place: str, *, spelled: bool = False) -> Members:
+        """Yield the members of an object, under canonical keys unless they are wanted as they are ``spelled``.
+
+        One that is a stream is skipped where it is not read.
+        """
+        if kind_of(node) != "an object":
+            raise self.error(place, f"this is {kind_of(node)}, not an object")
+        if not isinstance(node, JsonStream):
+            members = decode(node, dict[str, Raw], self.item, place)
+            yield from (members if spelled else renamed(members, self.item, place)).items()
+            return
+        keys: set[str] = set()
+        for key in node.members():
+            name = key if spelled else canonical(key)
+            if name in keys:
+                raise self.error(place, f"{key!r} is one of two keys that are spellings of one")
+            keys.add(name)
+            yield from ((name, each) for each in _whole_or_not(node))
+
+    def elements(self, node: Node, place: str) -> Iterator[tuple[int, Node]]:
+        """Yield the elements of a list, null being an empty one, with their positions."""
+        if kind_of(node) not in ("a list", "null"):
+            raise self.error(place, f"this is {kind_of(node)}, not a list")
+        if not isinstance(node, JsonStream):
+            yield from enumerate(decode(node, list[Raw] | None, self.item, place) or ())
+            return
+        count = 0
+        for run in node.runs():
+            for each in _whole_or_not(node) if run is None else decode(run, list[Raw], self.item, place):
+                yield count, each
+                count += 1
+
+    def _object(self, node: Node, place: str) -> dict[str, Raw]:
+        if kind_of(node) != "an object":
+            raise self.error(place, f"this is {kind_of(node)}, not an object")
+        return renamed(decode(held(node), dict[str, Raw], self.item, place), self.item, place)
+
+    def error(self, place: str, reason: str) -> UnreadableResponse:
+        """Return an error that names the payload and the place in it."""
+        return UnreadableResponse(f"{self.item}: {place}: {reason}.", item=self.item)
 
 
-def _kind(members: dict[str, Raw]) -> str:
-    if "results" in members and ({"source", "error"} & members.keys()):
+def _kind(keys: Iterable[str]) -> str:
+    """Tell what an object with these keys is."""
+    keys = set(keys)
+    if ("results" in keys and keys & {"source", "error"}) or keys >= {"source", "error"}:
         return "source"
-    if "source" in members and "error" in members:
-        return "source"
-    if "file" in members and "models" in members:
-        return "prediction"
-    if {"predictions", "errors"} <= members.keys() and "job_id" not in members:
-        return "results"
-    return "object"
+    return "prediction" if keys >= {"file", "models"} else "wrapper"
 
 
-def _described(members: dict[str, Raw]) -> str:
-    """Say what an object that is neither source nor prediction looks like."""
-    for model in members.keys() & set(MODELS):
-        if opening_of(members[model]) == b"{" and _STREAMED.match(memoryview(members[model])):
-            return "an answer of Hume's streaming API"
-    return looks_like_object(members)
+def kind_of(node: Node) -> str:
+    """Return what kind of JSON value a node is, by its first byte."""
+    opening = node.opening() if isinstance(node, JsonStream) else opening_of(node)
+    return _KINDS.get(opening, "a number")
 
 
-def _message(raw: Any, item: str, place: str) -> str:
-    """Return an error of Hume's as text, whatever it is."""
-    text = text_of(raw)
-    return text if text is not None else msgspec.json.encode(decode(raw, Any, item, place)).decode()
+def held(node: Node) -> Undecoded:
+    """Return a value whole, however large it is."""
+    return node.whole_value() if isinstance(node, JsonStream) else node
+
+
+def ordered(members: Members, *, last: str, after: str) -> Members:
+    """Yield members so that ``last`` does not come before ``after``; if need be, it is held until the end."""
+    waiting: Node | None = None
+    is_due = False
+    for key, node in members:
+        is_due |= key == after
+        if key == last and not is_due:
+            waiting = held(node)  # which costs memory only if it is a stream
+        else:
+            yield key, node
+    if waiting is not None:
+        yield last, waiting
+
+
+def _whole_or_not(stream: JsonStream) -> Iterator[Node]:
+    """Yield the next value: whole if it fits into the window, else as the stream, and see to it that it is read."""
+    value = stream.value()
+    if value is not None:
+        yield value
+        return
+    before = stream.position
+    yield stream
+    if stream.position == before:
+        stream.skip()
+
+
+_KINDS = {b"{": "an object", b"[": "a list", b'"': "a text", b"t": "true", b"f": "false", b"n": "null", b"": "nothing"}

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ Hashes = NDArray[np.uint64]
 NOT_IN_EVERY_FORM = frozenset(
     ("recording_id", "scoring_id", "load_id", "file", "detected_language", "language_confidence", "other_fields")
 )
-_BLOCK_ROWS = 8192  # a block of one column and its sums stay in the processor's cache
+_BLOCK_ROWS = 2048  # so many rows of words stay in the processor's cache
 _LANES = 2  # two independent 64-bit hashes make one of 128 bits
 
 
@@ -65,35 +66,41 @@ def fingerprints(table: pa.Table, model: str, ranges: Sequence[tuple[int, int]])
 def row_hashes(table: pa.Table) -> Hashes:
     """Return a 128-bit hash of each row, as two rows of uint64: the same for rows of equal values, wherever they stand."""
     sums = np.zeros((_LANES, len(table)), np.uint64)
-    for field in table.schema:
-        if field.name in NOT_IN_EVERY_FORM or HUME_FIELD in (field.metadata or {}):
-            continue
-        name = (field.metadata or {}).get(HUME_NAME, field.name.encode())
-        first_row = 0
-        for chunk in table[field.name].chunks:
-            rows = sums[:, first_row : first_row + len(chunk)]
-            first_row += len(chunk)
-            if pa.types.is_map(chunk.type):
-                _add_map(rows, chunk)
-            elif chunk.null_count < len(chunk):
-                for first in range(0, len(chunk), _BLOCK_ROWS):
-                    _add(rows[:, first : first + _BLOCK_ROWS], chunk.slice(first, _BLOCK_ROWS), name)
+    names = _names(table.schema)
+    first_row = 0
+    for batch in table.to_batches():
+        for first in range(0, len(batch), _BLOCK_ROWS):
+            block = batch.slice(first, _BLOCK_ROWS)
+            _add_block(sums[:, first_row : first_row + len(block)], block, names)
+            first_row += len(block)
     return _mix(sums)
 
 
-def _add(sums: Hashes, array: pa.Array, name: bytes) -> None:
-    """Add to the sum of each row what its value in one column contributes."""
-    if pa.types.is_string(array.type):
-        array = pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
-        if array.null_count == len(array):
-            return
-    valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
-    for position, word in enumerate(_words(array)):
-        word += np.uint64(1)  # so that zero is not the same as null
-        if valid is not None:
-            word *= valid
-        for lane in range(_LANES):
-            sums[lane] += word * _factor(name, position, lane)
+def _add_block(sums: Hashes, batch: pa.RecordBatch, names: list[bytes | None]) -> None:
+    """Add to the sum of each row what its values contribute."""
+    words: list[Hashes] = []
+    factors: list[tuple[np.uint64, ...]] = []
+    for name, array in zip(names, batch.columns, strict=True):
+        if name is None or array.null_count == len(array):
+            continue
+        if pa.types.is_map(array.type):
+            _add_map(sums, array)
+            continue
+        for position, word in enumerate(_words(array)):
+            words.append(word)
+            factors.append(_factors(name, position))
+    if words:
+        sums += np.einsum("wl,wr->lr", np.array(factors), np.stack(words))  # not @, which is slow for whole numbers
+
+
+def _names(schema: pa.Schema) -> list[bytes | None]:
+    """Return under which name each column enters the hash, or None if it does not."""
+    names: list[bytes | None] = []
+    for field in schema:
+        metadata = field.metadata or {}
+        counts = field.name not in NOT_IN_EVERY_FORM and HUME_FIELD not in metadata
+        names.append(metadata.get(HUME_NAME, field.name.encode()) if counts else None)
+    return names
 
 
 def _add_map(sums: Hashes, array: pa.MapArray) -> None:
@@ -103,28 +110,40 @@ def _add_map(sums: Hashes, array: pa.MapArray) -> None:
     keys, values = pc.list_flatten(lists).flatten()
     for key in pc.unique(keys).to_pylist():
         chosen = pc.equal(keys, key)
-        part = np.zeros((_LANES, pc.sum(chosen).as_py()), np.uint64)
-        _add(part, values.filter(chosen), key.encode())
+        part = np.array([_factors(key.encode(), 0)]).T * np.stack(list(_words(values.filter(chosen))))
         sums[:, rows[chosen.to_numpy(zero_copy_only=False)]] += part
 
 
 def _words(array: pa.Array) -> Iterator[Hashes]:
-    """Yield the values of an array as columns of 32-bit words; what stands where it is null does not matter."""
+    """Yield the values of an array as columns of 32-bit words plus one, zero where it is null."""
     if pa.types.is_string(array.type):
+        array = pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
         encoded = array.dictionary_encode()
         rows = encoded.indices.fill_null(0).to_numpy()
-        doubles = [lane[rows] for lane in _text_hashes(encoded.dictionary)]
+        texts = encoded.dictionary if len(encoded.dictionary) else pa.array([""])
+        words = [half for lane in _text_hashes(texts) for half in _halves(lane[rows])]
     elif pa.types.is_float32(array.type):
-        values = array.fill_null(0).to_numpy() + np.float32(0)  # makes -0.0 the same as 0.0
-        yield values.view(np.uint32).astype(np.uint64)
-        return
+        # What a buffer holds where the array is null does not matter; adding zero makes -0.0 the same as 0.0.
+        words = [(_buffer(array, np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)]
     elif pa.types.is_floating(array.type):
-        doubles = [(array.fill_null(0).to_numpy() + 0.0).view(np.uint64)]
+        words = _halves((_buffer(array, np.float64) + 0.0).view(np.uint64))
     else:
-        doubles = [array.fill_null(0).cast(pa.int64()).to_numpy().view(np.uint64)]
-    for double in doubles:
-        yield double & np.uint64(0xFFFFFFFF)
-        yield double >> np.uint64(32)
+        words = _halves(_buffer(array, np.int64).view(np.uint64))
+    valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
+    for word in words:
+        word += np.uint64(1)  # so that zero is not the same as null
+        if valid is not None:
+            word *= valid
+        yield word
+
+
+def _buffer(array: pa.Array, dtype: type[np.generic]) -> NDArray[Any]:
+    width = np.dtype(dtype).itemsize
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * width)
+
+
+def _halves(values: Hashes) -> list[Hashes]:
+    return [values & np.uint64(0xFFFFFFFF), values >> np.uint64(32)]
 
 
 def _text_hashes(array: pa.Array) -> Hashes:
@@ -143,9 +162,10 @@ def _text_hashes(array: pa.Array) -> Hashes:
 
 
 @cache
-def _factor(name: bytes, position: int, lane: int) -> np.uint64:
-    """Return the odd constant that belongs to one word of one column."""
-    return np.uint64(int.from_bytes(hashlib.sha256(b"%b/%d/%d" % (name, position, lane)).digest()[:8], "little") | 1)
+def _factors(name: bytes, position: int) -> tuple[np.uint64, ...]:
+    """Return the odd constants that belong to one word of one column, one for each lane."""
+    digests = (hashlib.sha256(b"%b/%d/%d" % (name, position, lane)).digest() for lane in range(_LANES))
+    return tuple(np.uint64(int.from_bytes(digest[:8], "little") | 1) for digest in digests)
 
 
 def _mix(values: Hashes) -> Hashes:

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from humeanalytics.tables.fields import LISTS
 from humeanalytics.tables.templates import MAX_TEXT_BYTES, Buffer, Ints, Template
 
-_KEY = re.compile(rb'"(?:emotions|facs|descriptions|sentiment|toxicity)"[ \t\r\n]*:[ \t\r\n]*$')
+_KEY = re.compile(rb'"(?:%b)"[ \t\r\n]*:[ \t\r\n]*$' % "|".join(LISTS).encode())
+_KEYS = tuple(b'"%b":%b' % (key.encode(), blank) for key in LISTS for blank in (b"", b" "))
 _KEY_BYTES = 48
 # Payloads have a template a model, and one more for each way of leaving names out; past this many there is no pattern.
 _MAX_TEMPLATES = 32
@@ -58,21 +60,22 @@ class ListCutter:
 
     def feed(self, piece: bytes, *, last: bool = False) -> bytes:
         """Take the next piece; return what is left of it and of what was held back before."""
-        data = self._held + piece
-        buffer = Buffer(data)
-        starts = [start for start in buffer.where(b"[").tolist() if _KEY.search(data, max(0, start - _KEY_BYTES), start)]
-        end = len(data)
+        buffer = Buffer(self._held, piece)
+        data = buffer.data
+        starts = list(_starts(data))
+        end = buffer.size
         if not last:
             end = max(0, end - _KEY_BYTES)
-            if starts and data.find(b"]", starts[-1]) < 0 and len(data) - starts[-1] < MAX_TEXT_BYTES:
+            if starts and data.find(b"]", starts[-1]) < 0 and buffer.size - starts[-1] < MAX_TEXT_BYTES:
                 end = max(0, min(end, starts.pop() - _KEY_BYTES))
-        kept, position = [], 0
+        kept: list[bytes] = []
+        position = 0
         for start, stop, reference in self._cut_lists(buffer, np.array(starts, np.int64)):
             kept += (data[position:start], reference)
             position = stop
         end = max(end, position)
         kept.append(data[position:end])
-        self._held = data[end:]
+        self._held = data[end : buffer.size]
         return b"".join(kept)
 
     def _cut_lists(self, buffer: Buffer, starts: Ints) -> Iterator[tuple[int, int, bytes]]:
@@ -98,7 +101,7 @@ class ListCutter:
             taken = remaining[fits][good]
             if len(taken):
                 template_of[taken], row_of[taken] = number, np.arange(len(taken))
-                stops[taken] = ends[good, -1] + len(template.gaps[-1])
+                stops[taken] = ends[good, -1] + template.tail_bytes
                 values[number] = _narrowed(numbers[good])
             remaining = remaining[~fits]
             number += 1
@@ -110,9 +113,9 @@ class ListCutter:
                 self._cut += 1
 
     # ------------------------------------------------------------------------------------------------ what was cut out
-    def is_reference(self, value: object) -> bool:
-        """Tell whether a decoded value stands for a list that was cut."""
-        return type(value) is int and self._base <= value < self._base + self._cut
+    def is_reference(self, value: int) -> bool:
+        """Tell whether a decoded number stands for a list that was cut."""
+        return self._base <= value < self._base + self._cut
 
     def take(self, references: list[int]) -> Iterator[Scores]:
         """Yield the scores of rows by their references, a block for each template in each piece; they are forgotten then."""
@@ -138,11 +141,21 @@ class ListCutter:
             return {key: self.restored(each) for key, each in value.items()}
         if isinstance(value, list):
             return [self.restored(each) for each in value]
-        if isinstance(value, int) and self.is_reference(value):
+        if type(value) is int and self.is_reference(value):
             [scores] = self.take([value])
             entries = zip(scores.names, scores.values[0].astype(np.float64).tolist(), strict=True)
             return [{"name": name, "score": score} for name, score in entries]
         return value
+
+
+def _starts(data: bytes) -> Iterator[int]:
+    """Yield where lists begin that are the value of a key that lists of scores have."""
+    start = data.find(b"[")
+    while start >= 0:
+        before = max(0, start - _KEY_BYTES), start
+        if data.endswith(_KEYS, *before) or _KEY.search(data, *before):
+            yield start
+        start = data.find(b"[", start + 1)
 
 
 def _narrowed(values: NDArray[np.float64]) -> NDArray[np.floating]:

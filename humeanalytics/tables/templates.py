@@ -12,13 +12,16 @@ begins. All text between numbers is then compared, eight bytes at a time. Arrow 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import sys
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from humeanalytics.tables.fields import FLOAT32_END
 
 Ints = NDArray[np.int64]
 
@@ -29,24 +32,32 @@ _LIST = re.compile(rb"\[(?:[^][{}]*\{[^][{}]*\})+[ \t\r\n]*\]")
 # whole number 0, and no more digits of a whole number than a float holds.
 _RARE_NUMBER = re.compile(rb"-?(?!0+$)(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
-#: A template's text is at most this long, so that a buffer padded by as much can be read beyond its end.
+#: A list of scores is at most this long.
 MAX_TEXT_BYTES = 1 << 16
+# ... and what stands between two numbers so: a buffer padded by as much can be read beyond its end without looking.
+_MAX_GAP_BYTES = 1 << 12
 _WORD = 8
+_PADDING = bytes(_MAX_GAP_BYTES + _WORD)
 
 
-@dataclass(frozen=True, slots=True)
 class Template:
     """A list of scores without its numbers.
 
-    Attributes:
+    Args:
         names: Hume's names in their order.
         head: The text before the first number.
         gaps: The text after each number, up to the next one; the last to the end of the list.
     """
 
-    names: tuple[str, ...]
-    head: bytes
-    gaps: tuple[bytes, ...]
+    def __init__(self, names: tuple[str, ...], head: bytes, gaps: tuple[bytes, ...]) -> None:
+        self.names = names
+        self._head = _Words((head,))
+        self._gaps = _Words(gaps)
+        self._head_bytes = len(head)
+        self._count = len(gaps)
+        self._lengths = np.array([len(gap) for gap in gaps])
+        self._braces = np.array([gap.index(b"}") for gap in gaps])
+        self.tail_bytes = len(gaps[-1])
 
     @classmethod
     def learn(cls, buffer: bytes, start: int) -> Template | None:
@@ -65,10 +76,11 @@ class Template:
             return None
         ends = [span[1] for span in spans]
         starts = [span[0] for span in spans[1:]] + [len(text)]
-        gaps = tuple(text[end:start] for end, start in zip(ends, starts, strict=True))
-        if any(gap.count(b"}") != 1 for gap in gaps):
+        gaps = [text[end:start] for end, start in zip(ends, starts, strict=True)]
+        head = text[: spans[0][0]]
+        if any(gap.count(b"}") != 1 for gap in gaps) or max(map(len, [head, *gaps])) > _MAX_GAP_BYTES:
             return None
-        return cls(tuple(entry["name"] for entry in entries), text[: spans[0][0]], gaps)
+        return _template(tuple(entry["name"] for entry in entries), head, tuple(gaps))
 
     def match(self, buffer: Buffer, starts: Ints) -> tuple[NDArray[np.bool_], Ints, Ints]:
         """Compare the lists that begin at ``starts`` with the template.
@@ -76,56 +88,72 @@ class Template:
         Returns:
             Which of them it fits, and for those (a row each) where their numbers begin and end.
         """
-        count = len(self.gaps)
-        fits = buffer.equal(starts, self.head)
+        fits = buffer.equal(starts[:, None], self._head)
         first_brace = np.searchsorted(buffer.braces, starts)
-        fits &= first_brace + count <= len(buffer.braces)
+        fits &= first_brace + self._count <= len(buffer.braces)
         chosen = np.flatnonzero(fits)
-        lengths = np.array([len(gap) for gap in self.gaps])
-        ends = buffer.braces[first_brace[chosen, None] + np.arange(count)] - np.array([gap.index(b"}") for gap in self.gaps])
+        ends = buffer.braces[first_brace[chosen, None] + np.arange(self._count)] - self._braces
         begins = np.empty_like(ends)
-        begins[:, 0] = starts[chosen] + len(self.head)
-        begins[:, 1:] = ends[:, :-1] + lengths[:-1]
-        good = (begins < ends).all(axis=1) & (ends[:, -1] + lengths[-1] <= buffer.size)
-        for j, gap in enumerate(self.gaps):
-            good &= buffer.equal(ends[:, j], gap)
+        begins[:, 0] = starts[chosen] + self._head_bytes
+        begins[:, 1:] = ends[:, :-1] + self._lengths[:-1]
+        good = buffer.equal(ends, self._gaps)
+        good &= ends[:, -1] + self.tail_bytes <= buffer.size
+        good &= np.logical_and.reduce(begins < ends, axis=1)
         fits[chosen] = good
         return fits, begins[good], ends[good]
+
+
+@lru_cache(64)
+def _template(names: tuple[str, ...], head: bytes, gaps: tuple[bytes, ...]) -> Template:
+    return Template(names, head, gaps)
+
+
+class _Words:
+    """Texts cut into words of eight bytes: to which text each belongs, at what offset, and what it is.
+
+    The last word of a text ends where the text does, and so overlaps the one before. Of a text shorter than a word, a mask
+    says which bytes count.
+    """
+
+    def __init__(self, texts: tuple[bytes, ...]) -> None:
+        pieces = [
+            (i, offset, text[offset : offset + _WORD])
+            for i, text in enumerate(texts)
+            for offset in sorted({*range(0, len(text) - _WORD, _WORD), max(0, len(text) - _WORD)})
+        ]
+        self.text_of = np.array([i for i, _, _ in pieces])
+        self.offsets = np.array([offset for _, offset, _ in pieces])
+        self.values = np.frombuffer(b"".join(piece.ljust(_WORD, b"\0") for _, _, piece in pieces), np.uint64)
+        self.masks = np.frombuffer(b"".join((b"\xff" * len(p)).ljust(_WORD, b"\0") for _, _, p in pieces), np.uint64)
 
 
 class Buffer:
     """A piece of JSON, made ready for looking at many places of it at once.
 
+    Args:
+        pieces: Its bytes, maybe in several parts.
+
     Attributes:
-        data: Its bytes.
-        size: How many.
+        data: Its bytes, followed by zeros, so that one can look a little beyond its end without asking.
+        size: How many bytes there are, without the zeros.
         braces: Where its closing braces are.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.size = len(data)
-        self._bytes = np.frombuffer(data + bytes(MAX_TEXT_BYTES + _WORD), np.uint8)
-        self.braces: Ints = self.where(b"}")
-        # The eight bytes from each byte on, as one number; the bytes are only ever read.
+    def __init__(self, *pieces: bytes) -> None:
+        self.size = sum(map(len, pieces))
+        self.data = b"".join((*pieces, _PADDING))
+        octets = np.frombuffer(self.data, np.uint8)
+        self.braces: Ints = np.flatnonzero(octets[: self.size] == ord("}"))
+        # The eight bytes from each byte on, as one number; they are only ever read.
         self._words = np.lib.stride_tricks.as_strided(
-            self._bytes[:_WORD].view(np.uint64), shape=(len(self._bytes) - _WORD,), strides=(1,), writeable=False
+            octets[:_WORD].view(np.uint64), shape=(len(octets) - _WORD,), strides=(1,), writeable=False
         )
 
-    def where(self, byte: bytes) -> Ints:
-        """Return the places of a byte."""
-        return np.flatnonzero(self._bytes[: self.size] == byte[0])
-
-    def equal(self, places: Ints, text: bytes) -> NDArray[np.bool_]:
-        """Tell of each place whether the text stands there."""
-        same = np.ones(len(places), np.bool_)
-        if len(text) < _WORD:
-            for i, byte in enumerate(text):
-                same &= self._bytes[places + i] == byte
-            return same
-        for offset in (*range(0, len(text) - _WORD, _WORD), len(text) - _WORD):
-            word = np.frombuffer(text, np.uint64, 1, offset)[0]
-            same &= self._words[places + offset] == word
+    def equal(self, places: Ints, texts: _Words) -> NDArray[np.bool_]:
+        """Tell of each row of places whether at each of them stands the text that belongs there."""
+        found = self._words[places[:, texts.text_of] + texts.offsets]
+        found &= texts.masks
+        same: NDArray[np.bool_] = np.logical_and.reduce(found == texts.values, axis=1)
         return same
 
     def numbers(self, begins: Ints, ends: Ints) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -135,11 +163,16 @@ class Buffer:
             The values, and which of the rows hold numbers throughout as JSON writes them, none beyond a float32.
         """
         values = self._cast(begins, ends)
-        good: NDArray[np.bool_] = (np.abs(values) < 3.4028235677973366e38).all(axis=1)  # false also for NaN: what is no number
-        first, second, third = (self._bytes[begins + i] for i in range(3))
-        last = self._bytes[ends - 1]
-        digit = [(each - np.uint8(48)) < 10 for each in (first, second, third, last)]
-        usual = digit[0] & digit[3] & (((second == 46) & digit[2]) | (ends - begins == 1))
+        in_range = np.abs(values) < FLOAT32_END  # false also for NaN, which is what is no number
+        good: NDArray[np.bool_] = np.logical_and.reduce(in_range, axis=1)
+        # What Arrow parses and JSON does not write differs from it in the first three characters: a sign or point at the
+        # beginning, a zero before other digits, nothing after the point, inf and nan.
+        opening = self._words[begins]
+        if sys.byteorder == "big":
+            opening = opening.byteswap()
+        is_digit = (opening & 0xFF) - 48 < 10
+        is_decimal = ((opening >> 8) & 0xFF == ord(".")) & (((opening >> 16) & 0xFF) - 48 < 10)
+        usual = is_digit & (is_decimal | (ends - begins == 1))
         for row, column in np.argwhere(~usual & good[:, None]):
             token = self.data[begins[row, column] : ends[row, column]]
             good[row] &= _RARE_NUMBER.fullmatch(token) is not None
@@ -157,7 +190,7 @@ class Buffer:
         offsets[-1] = offsets[-2]
         valid = np.full(len(offsets) // 8 + 1, 0b01010101, np.uint8)
         tokens = pa.StringArray.from_buffers(
-            len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(self._bytes), pa.py_buffer(valid)
+            len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(self.data), pa.py_buffer(valid)
         )
         try:
             cast = tokens.cast(pa.float64())

@@ -126,6 +126,8 @@ def settle_unknown(table: pa.Table, existing: pa.Schema, limit: int = LIMIT) -> 
         >>> settle_unknown(zest, pa.schema([pa.field("joy", pa.float32(), metadata={"hume_name": "Joy"})])).column_names
         ['x_643e9686']
     """
+    if not any(f.name in _MAPS or identity_of(f) for f in table.schema):
+        return table
     homes: dict[Identity, list[pa.Field]] = {}
     for field in existing:
         if identity := identity_of(field):

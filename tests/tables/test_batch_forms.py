@@ -36,8 +36,10 @@ DIALECTS = {
 def test_every_form_gives_the_rows_it_was_made_of(form: str, seed: int) -> None:
     rng = random.Random(seed)
     job = JobMaker(rng).job()
-    flat = flatten_predictions(written(FORMS[form](job), rng))
+    data = written(FORMS[form](job), rng)
+    flat = flatten_predictions(data)
     assert actual_answers(flat) == expected_answers(job)
+    assert flat == flatten_predictions(data, by_name=True)
     assert flat.names_doubled == 0
     assert flat.failures == ()
 
@@ -53,8 +55,10 @@ def test_odd_rows_in_any_order_give_the_rows_they_were_made_of(seed: int) -> Non
         payload = shuffled_keys(payload, rng)
     if rng.random() < 0.5:
         payload = whole_numbers(payload)
-    flat = flatten_predictions(written(payload, rng))
-    # New fields are typed by all their values; their own test is below.
+    data = written(payload, rng)
+    flat = flatten_predictions(data)
+    assert flat == flatten_predictions(data, by_name=True)
+    # New fields are typed by all their values; they have tests of their own.
     found, wanted = actual_answers(flat, with_fields=False), expected_answers(job, with_fields=False)
     assert Counter(found) == Counter(wanted)
     assert len(flat.failures) == sum(len(source.errors) for source in job)

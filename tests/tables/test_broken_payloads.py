@@ -41,22 +41,25 @@ PLACE = "$[0].results.predictions[0].models.face.grouped_predictions[0].predicti
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (ROW | {"emotions": {"Joy": 0.5}}, "emotions an object is no list"),
-        (ROW | {"emotions": "Joy"}, 'emotions "Joy" is no list'),
-        (ROW | {"emotions": 5}, "emotions 5 is no list"),
+        (ROW | {"emotions": {"Joy": 0.5}}, "emotions is an object, not a list"),
+        (ROW | {"emotions": "Joy"}, 'emotions is "Joy", not a list'),
+        (ROW | {"emotions": 5}, "emotions is 5, not a list"),
         (ROW | {"emotions": [{"name": "Joy", "score": "0.5"}]}, 'the score of Joy in emotions is "0.5", not a number'),
         (ROW | {"emotions": [{"name": "Joy", "score": True}]}, "the score of Joy in emotions is true, not a number"),
         (ROW | {"emotions": [{"name": 3, "score": 0.5}]}, "a name in emotions is no text"),
         (ROW | {"emotions": [{"score": 0.5}]}, "emotions[0] is an object, not an object with name and score"),
         (ROW | {"emotions": [{"name": "Joy", "probability": 0.5}]}, "emotions[0] has no score; its keys are name, probability"),
         (ROW | {"emotions": [0.5]}, "emotions[0] is 0.5, not an object with name and score"),
-        (ROW | {"emotions": [{"name": "Joy", "score": 1e300}]}, "a score is 1e+300, which no float32 holds"),
-        (ROW | {"emotions": [{"name": "Joy", "score": 2**53 + 1}]}, "a score in emotions is a whole number beyond"),
+        (ROW | {"emotions": [{"name": "Joy", "score": 1e300}]}, "the score of Joy in emotions is 1e300, which no float32 holds"),
+        (
+            ROW | {"emotions": [{"name": "Joy", "score": 2**53 + 1}]},
+            "the score of Joy in emotions is 9007199254740993, a whole number beyond",
+        ),
         (ROW | {"time": "0.5"}, 'time is "0.5", not a number'),
         (ROW | {"time": 2**63 + 1}, f"time is {2**63 + 1}, not a number that a float holds"),
         (ROW | {"frame": 2**63}, f"frame is {2**63}, not a whole number of 64 bits"),
         (ROW | {"frame": 0.5}, "frame is 0.5, not a whole number"),
-        (ROW | {"prob": 1e39}, "prob is 1e+39, which no float32 holds"),
+        (ROW | {"prob": 1e39}, "prob is 1e39, which no float32 holds"),
         (ROW | {"box": {"x": []}}, "box.x is a list, not a number"),
         ("17", "17 is no object"),
     ],
@@ -140,18 +143,30 @@ def test_no_text_of_a_foreign_file_is_shown() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ([{"source": {}, "results": {"predictions": {}, "errors": []}}], "$[0].results.predictions is no JSON list"),
-        ([{"source": {}, "results": [], "error": None}], "$[0].results is no JSON object"),
-        ([{"source": {}, "results": {"predictions": [3]}}], "$[0].results.predictions[0] is no object"),
+        (
+            [{"source": {}, "results": {"predictions": {}, "errors": []}}],
+            "$[0].results.predictions: this is an object, not a list",
+        ),
+        ([{"source": {}, "results": [], "error": None}], "$[0].results: this is a list, not an object"),
+        ([{"source": {}, "results": {"predictions": [3]}}], "$[0].results.predictions[0]: this is a number, not an object"),
         (
             [{"source": {}, "results": {"predictions": [{"file": 3, "models": {}}]}}],
-            "$[0].results.predictions[0].file is no text",
+            "$[0].results.predictions[0].file: this is a number, not a text",
         ),
-        ([{"source": {}, "results": {"predictions": [{"file": "a"}]}}], "has no models; its keys are file"),
-        ([{"source": {}, "results": {"predictions": [{"file": "a", "models": []}]}}], ".models is no object"),
-        ([{"source": {}, "results": {"predictions": [{"file": "a", "models": {"face": 1}}]}}], ".models.face: 1 is no object"),
-        ([{"source": {}, "results": None, "error": None}, 17], "$[1] is neither a source nor a prediction, although $[0] is"),
-        ([{}, {"source": {}, "results": None}], "$[0] is neither a source nor a prediction, although $[1] is"),
+        (
+            [{"source": {}, "results": {"predictions": [{"file": "a"}]}}],
+            "$[0].results.predictions[0]: there are no models; the keys are file",
+        ),
+        ([{"source": {}, "results": {"predictions": [{"file": "a", "models": []}]}}], ".models: this is a list, not an object"),
+        (
+            [{"source": {}, "results": {"predictions": [{"file": "a", "models": {"face": 1}}]}}],
+            ".models.face: this is a number, not an object",
+        ),
+        (
+            [{"source": {}, "results": None, "error": None}, 17],
+            "$[1]: this is neither a source nor a prediction, although $[0] is",
+        ),
+        ([{}, {"source": {}, "results": None}], "$[0]: this is neither a source nor a prediction, although $[1] is"),
     ],
 )
 def test_a_frame_that_is_wrong_is_named_with_its_place(data: Any, reason: str) -> None:

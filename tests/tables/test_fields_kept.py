@@ -79,7 +79,7 @@ def test_fields_beside_the_rows_are_kept_with_each_row() -> None:
     models["face"]["metadata"] = {"confidence": 0.25}
     models["face"]["grouped_predictions"][0]["gender"] = "unknown"
     table = flatten(models).tables["face"]
-    assert table["quality"].to_pylist() == [0.5, 0.5]
+    assert table["answer_quality"].to_pylist() == [0.5, 0.5]
     assert table["metadata_confidence"].to_pylist() == [0.25, 0.25]
     assert table["group_gender"].to_pylist() == ["unknown", "unknown"]
 
@@ -180,9 +180,9 @@ def test_errors_are_failures_in_humes_words() -> None:
         (0, "Angry/.DS_Store", None, "unable to determine file type"),
         (1, None, None, told[1][3]),
         (2, None, None, "Hume gave neither results nor an error for this source"),
-        (4, None, None, '{"code":1}'),
         (4, "1", "ner", "m"),
         (4, None, None, "bare"),
+        (4, None, None, '{"code":1}'),
     ]
     assert "secret" not in repr(flat)
     assert told[1][3].startswith("could not fetch https://x.com/a.zip")
