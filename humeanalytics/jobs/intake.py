@@ -80,17 +80,17 @@ def _iso(when: datetime | None) -> str | None:
 
 def _file(source: Source, manifest_time: datetime | None) -> Recording:
     path = Path(source.uri)
-    facts = probe(path)
     before, sent_md5 = path.stat(), None
-    if facts.media_type == "text":
-        _check_text_size(source)
-        sent_md5 = text_md5(read_text(path))
-    elif before.st_size > LIMITS.file_size_bytes:
+    if before.st_size > LIMITS.file_size_bytes and path.suffix.lower() != ".txt":
         raise LimitExceeded(
             f"{path} has {before.st_size / _MB:,.0f} MB; Hume takes local files up to {LIMITS.file_size_bytes / _MB:,.0f} MB. "
             f"Give it by URL (up to {LIMITS.url_size_bytes / _MB:,.0f} MB) or split it.",
             item=str(path),
         )
+    facts = probe(path)
+    if facts.media_type == "text":
+        _check_text_size(source)
+        sent_md5 = text_md5(read_text(path))
     if facts.duration_s is not None and facts.duration_s > LIMITS.duration_s:
         raise LimitExceeded(
             f"{path} lasts {facts.duration_s / 3600:.2f} h; Hume takes audio and video up to {LIMITS.duration_s / 3600:g} h. "

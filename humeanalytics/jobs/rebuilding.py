@@ -56,12 +56,18 @@ def rebuild(
             summary = RunSummary(FLOW, opened.uri, run_id, synthetic=bool(opened.identity.synthetic))
             for dead in opened.loads.pending(flow=FLOW):
                 opened.loads.roll_back(dead.load_id)
+            for left_over in _pending(opened).glob("*.spool"):
+                shutil.rmtree(left_over, ignore_errors=True)
             _Rebuild(opened, summary).run()
             summary.exit_code = 3 if summary.files["failed"] else 0
             summary.duration_s = time.monotonic() - begun
             load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
             ledger.end_run(run_id, summary.exit_code, summary.to_dict())
             return summary
+
+
+def _pending(lake: Lake) -> Path:
+    return Path(lake.uri) / "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class _Rebuild:
         self._load_id = uuid.uuid4().hex
 
     def run(self) -> None:
-        spool = Path(self._lake.uri) / "pending" / f"{self._load_id}.spool"
+        spool = _pending(self._lake) / f"{self._load_id}.spool"
         spool.mkdir(parents=True)
         try:
             pieces = self._spool_all(spool)

@@ -29,7 +29,7 @@ def storm(seed: int) -> list[dict[str, object]]:
     ]
 
 
-@pytest.mark.parametrize("seed", [1, 20, 300])
+@pytest.mark.parametrize("seed", [1, 20])
 def test_every_recording_once_and_none_sent_twice(
     seed: int, voices: Callable[[int], Path], hume: Sandbox, tmp_path: Path
 ) -> None:

@@ -1,0 +1,20 @@
+"""For all tests: how hypothesis searches, and an environment without anybody's keys."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+
+# Machines are shared and slow down at times: what takes long is for the benchmarks to say, never for a property.
+hypothesis.settings.register_profile("humeanalytics", deadline=None)
+hypothesis.settings.load_profile("humeanalytics")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, hosts and lakes that whoever runs the tests has set must not change what they do."""
+    for name in list(os.environ):
+        if name.startswith(("HUME_", "HUMEANALYTICS_")):
+            monkeypatch.delenv(name)
