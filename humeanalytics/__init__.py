@@ -19,10 +19,13 @@ _EXPORTS = {
     "Query": "humeanalytics.lake.query",
     "RunSummary": "humeanalytics.jobs.summary",
     "Sandbox": "humeanalytics.sandbox.embedded",
+    "SandboxOptions": "humeanalytics.sandbox.options",
     "Settings": "humeanalytics.settings",
     "flatten": "humeanalytics.jobs.reading",
     "ingest": "humeanalytics.jobs.ingesting",
     "load_settings": "humeanalytics.settings",
+    "rebuild": "humeanalytics.jobs.rebuilding",
+    "reconcile": "humeanalytics.jobs.reconciling",
     "open_lake": "humeanalytics.jobs.opening",
     "score": "humeanalytics.jobs.scoring",
 }
