@@ -71,7 +71,7 @@ def demo(
         ).rows()[0]
         frame = lake.sql("SELECT * FROM prosody WHERE recording_id = ?", [first["recording_id"]])
         picture = folder / "timeline.png"
-        drawing.save(drawing.timeline(frame, title=f"Expressions in the voice: {first['name']}", synthetic=True), picture)
+        drawing.save(drawing.timeline(frame, title=f"Expressions in the voice: {first['name']}"), picture)
         typer.echo(f"wrote {picture}\n")
 
     _step(4, "Where everything is", "")

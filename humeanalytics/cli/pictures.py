@@ -54,7 +54,6 @@ def timeline(
             [each.strip() for each in expressions.split(",")] if expressions else None,
             theme=theme.value,
             title=name,
-            synthetic=bool(opened.identity.synthetic),
         )
         drawing.save(axes, output)
     typer.echo(f"wrote {output}")
@@ -74,7 +73,7 @@ def top(
 
     with existing_lake(lake) as opened:
         frame, name = (opened[table], None) if recording is None else _rows(opened, table, recording)
-        axes = drawing.top(frame, k, theme=theme.value, title=name, synthetic=bool(opened.identity.synthetic))
+        axes = drawing.top(frame, k, theme=theme.value, title=name)
         drawing.save(axes, output)
     typer.echo(f"wrote {output}")
 

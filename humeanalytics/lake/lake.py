@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from humeanalytics.lake.catalog import Catalog
     from humeanalytics.lake.query import Parameters, Query
 
+#: What a row is of a table that upper layers provide.
+_PROVIDED = {"jobs": "One unit of submission, as the ledger has it now."}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -145,7 +147,7 @@ class Lake:
         """
         from humeanalytics.lake.query import Query
 
-        return Query(self._catalog, query, params, frames, self._providers)
+        return Query(self._catalog, query, params, frames, self._providers, synthetic=bool(self.identity.synthetic))
 
     def stored(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield some columns of every row of complete loads, file by file, without SQL: for flows, which ask little and often."""
@@ -190,7 +192,9 @@ class Lake:
         counts = self.sql(" UNION ALL ".join(f"SELECT {literal(n)} AS name, count(*) AS n FROM {identifier(n)}" for n in counted))
         rows = {row["name"]: row["n"] for row in counts.rows()}
         found = [TableInfo(r.name, r.kind, rows.get(r.name), r.about) for r in relations]
-        return found + [TableInfo(name, "table", provide().num_rows, "") for name, provide in self._providers.items()]
+        return found + [
+            TableInfo(name, "table", provide().num_rows, _PROVIDED.get(name, "")) for name, provide in self._providers.items()
+        ]
 
     def provide(self, name: str, table: Callable[[], pa.Table]) -> None:
         """Let SQL ask for a table that is not in the lake's folder; ``table`` is called each time a query names it."""

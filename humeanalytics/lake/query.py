@@ -45,8 +45,12 @@ class Query:
         parameters: Parameters = None,
         frames: Mapping[str, Any] | None = None,
         providers: Mapping[str, Callable[[], pa.Table]] | None = None,
+        *,
+        synthetic: bool = False,
     ) -> None:
         self._catalog = catalog
+        #: Whether the lake holds the sandbox's results: a plot of them says so.
+        self.synthetic = synthetic
         self._sql = _one_question(catalog, sql)
         self._parameters = dict(parameters) if isinstance(parameters, Mapping) else list(parameters or ())
         self._frames = {
