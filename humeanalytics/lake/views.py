@@ -89,5 +89,5 @@ def labelled(table: str, columns: Sequence[str], keys: Sequence[str]) -> str:
     labels = "".join(f", l.label_{i} AS {identifier(name)}" for i, name in enumerate(named))
     if table == "items":
         return view_text("items_labelled").fill(labels=labels)
-    items = "".join(f", i.{name} AS {identifier(column)}" for name, column in whose.items())
+    items = "".join(f", l.{name} AS {identifier(column)}" for name, column in whose.items())
     return view_text("scores_labelled").fill(table=table, items=items, labels=labels)

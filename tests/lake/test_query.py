@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -19,8 +20,7 @@ from humeanalytics.errors import LakeError, MissingExtra, QueryError, UsageError
 from humeanalytics.lake.lake import Lake, open_lake
 
 
-@pytest.fixture
-def filled(lake: Lake) -> Lake:
+def fill(lake: Lake) -> Lake:
     commit(
         lake,
         "a",
@@ -29,6 +29,19 @@ def filled(lake: Lake) -> Lake:
         items=[item(f"i{i}", f"r{i}", minutes=i) for i in range(4)],
     )
     return lake
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """A lake that no test changes."""
+    with open_lake(tmp_path_factory.mktemp("filled") / "lake") as lake:
+        yield fill(lake)
+
+
+@pytest.fixture
+def growing(lake: Lake) -> Lake:
+    """A lake of the same content, to change."""
+    return fill(lake)
 
 
 # ------------------------------------------------------------------------------------------------------------------- forms
@@ -186,11 +199,11 @@ def test_a_frame_goes_by_its_name(filled: Lake, frame: object) -> None:
         assert rows == [{"recording_id": "r1", "mood": 3, "joy": 0.125}, {"recording_id": "r2", "mood": 5, "joy": 0.25}]
 
 
-def test_a_query_goes_by_its_name_and_stays_lazy(filled: Lake) -> None:
-    happy = filled.sql("SELECT * FROM prosody WHERE joy > ?", [0.2])
-    query = filled.sql("SELECT count(*) AS n FROM query AS q, params AS p", query=happy, params=pa.table({"x": [1]}))
+def test_a_query_goes_by_its_name_and_stays_lazy(growing: Lake) -> None:
+    happy = growing.sql("SELECT * FROM prosody WHERE joy > ?", [0.2])
+    query = growing.sql("SELECT count(*) AS n FROM query AS q, params AS p", query=happy, params=pa.table({"x": [1]}))
     assert query.rows() == [{"n": 2}]
-    commit(filled, "b", prosody=[spoken("s9", "r9", joy=0.9)])
+    commit(growing, "b", prosody=[spoken("s9", "r9", joy=0.9)])
     assert query.rows() == [{"n": 3}]
 
 
@@ -357,19 +370,19 @@ for form in (query.df, query.pl):
     assert issubclass(MissingExtra, ImportError)
 
 
-def test_a_closed_lake_says_so(filled: Lake) -> None:
-    query = filled["prosody"]
-    filled.close()
+def test_a_closed_lake_says_so(growing: Lake) -> None:
+    query = growing["prosody"]
+    growing.close()
     with pytest.raises(LakeError, match="was closed"):
         query.rows()
     with pytest.raises(LakeError, match="was closed"):
-        filled.sql("SELECT 1")
+        growing.sql("SELECT 1")
 
 
 # ----------------------------------------------------------------------------------------------------------------- threads
-def test_many_threads_ask_while_loads_come_in(filled: Lake) -> None:
+def test_many_threads_ask_while_loads_come_in(growing: Lake) -> None:
     """Each answer is of one state of the lake: as many rows of prosody as of scorings, whatever comes in meanwhile."""
-    query = filled.sql("SELECT (SELECT count(*) FROM prosody_all) AS p, (SELECT count(*) FROM scorings_all) AS s")
+    query = growing.sql("SELECT (SELECT count(*) FROM prosody_all) AS p, (SELECT count(*) FROM scorings_all) AS s")
     wrong: list[object] = []
     stop = threading.Event()
 
@@ -386,7 +399,7 @@ def test_many_threads_ask_while_loads_come_in(filled: Lake) -> None:
     for thread in threads:
         thread.start()
     for k in range(8):
-        commit(filled, f"more-{k}", prosody=[spoken(f"m{k}", f"m{k}")], scorings=[scoring(f"m{k}", f"m{k}")])
+        commit(growing, f"more-{k}", prosody=[spoken(f"m{k}", f"m{k}")], scorings=[scoring(f"m{k}", f"m{k}")])
     stop.set()
     for thread in threads:
         thread.join()
@@ -394,9 +407,9 @@ def test_many_threads_ask_while_loads_come_in(filled: Lake) -> None:
     assert query.rows() == [{"p": 12, "s": 12}]
 
 
-def test_a_stream_can_be_read_while_others_ask(filled: Lake) -> None:
-    stream = pa.RecordBatchReader.from_stream(filled.sql("SELECT range AS n FROM range(200000)"))
+def test_a_stream_can_be_read_while_others_ask(growing: Lake) -> None:
+    stream = pa.RecordBatchReader.from_stream(growing.sql("SELECT range AS n FROM range(200000)"))
     first = stream.read_next_batch().num_rows
-    commit(filled, "b", prosody=[spoken("s9", "r9")], scorings=[scoring("s9", "r9")])
-    assert filled.sql("SELECT count(*) AS n FROM prosody").rows() == [{"n": 5}]
+    commit(growing, "b", prosody=[spoken("s9", "r9")], scorings=[scoring("s9", "r9")])
+    assert growing.sql("SELECT count(*) AS n FROM prosody").rows() == [{"n": 5}]
     assert first + sum(batch.num_rows for batch in stream) == 200_000

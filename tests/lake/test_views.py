@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import random
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lake_rows import commit, item, label, scoring, spoken
 
 from humeanalytics import vocabulary
 from humeanalytics.errors import QueryError
-from humeanalytics.lake.lake import Lake, open_lake
+from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.views import label_columns, view_text
 
 
@@ -149,15 +151,15 @@ def test_coverage_before_any_scoring_lists_what_waits(lake: Lake) -> None:
     assert not any(row["scored"] for row in found.values())
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), min_size=1, max_size=12))
-def test_covered_seconds_are_the_union_of_the_windows(tmp_path_factory: pytest.TempPathFactory, windows: list) -> None:
-    with open_lake(tmp_path_factory.mktemp("lake") / "lake") as lake:
-        rows = [spoken("p", "r1", begin / 4, (begin + length) / 4) for begin, length in windows]
-        commit(lake, "a", prosody=rows, scorings=[scoring("p", "r1")], items=[item("i", "r1")])
-        quarters = {quarter for begin, length in windows for quarter in range(begin, begin + length)}
-        (row,) = lake["coverage"].rows()
-        assert row["covered_s"] == len(quarters) / 4
+def test_covered_seconds_are_the_union_of_the_windows(lake: Lake) -> None:
+    chance = random.Random(7)
+    windows = {f"r{n}": [(chance.randrange(40), chance.randrange(12)) for _ in range(chance.randint(1, 12))] for n in range(200)}
+    rows = [spoken(r, r, begin / 4, (begin + length) / 4) for r, each in windows.items() for begin, length in each]
+    chance.shuffle(rows)
+    commit(lake, "a", prosody=rows, scorings=[scoring(r, r) for r in windows], items=[item(r, r) for r in windows])
+    found = {row["recording_id"]: row["covered_s"] for row in lake["coverage"].rows()}
+    union = {r: {quarter for begin, length in each for quarter in range(begin, begin + length)} for r, each in windows.items()}
+    assert found == {r: len(quarters) / 4 for r, quarters in union.items()}
 
 
 # ------------------------------------------------------------------------------------------------------------------ naming
