@@ -8,6 +8,7 @@ import time
 from humeanalytics.api.batch import BatchApi
 from humeanalytics.jobs.batch import FLOW, BatchFlow
 from humeanalytics.jobs.contents import Contents
+from humeanalytics.jobs.floor import Floor
 from humeanalytics.jobs.flow import open_flow
 from humeanalytics.jobs.progress import Silent
 from humeanalytics.jobs.running import run_sync
@@ -48,8 +49,8 @@ async def _reconcile(lake: Lake | str | os.PathLike[str] | None, settings: Setti
             await api.check()
             opened.claim(synthetic=bool(api.synthetic))
             summary.synthetic = bool(api.synthetic)
-            flow = BatchFlow(opened, ledger, api, settings, batch_scoring(), Contents(()), Silent(), run_id)
-            summary.jobs = await flow.recover()
+            floor = Floor(opened, ledger, api, settings, Contents(()), Silent(), run_id)
+            summary.jobs = await BatchFlow(floor, batch_scoring()).recover()
         if not summary.jobs:
             summary.notes.append("No submission is in doubt.")
         summary.exit_code = 3 if summary.jobs["unknown"] else 0

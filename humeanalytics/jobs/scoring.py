@@ -15,6 +15,7 @@ from humeanalytics.jobs import states
 from humeanalytics.jobs.batch import FLOW, BatchFlow
 from humeanalytics.jobs.bookkeeping import load_rows
 from humeanalytics.jobs.contents import Contents
+from humeanalytics.jobs.floor import Floor
 from humeanalytics.jobs.flow import open_flow, run_row
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.manifest import read_manifest
@@ -166,14 +167,15 @@ async def _score(
             _record_settings(opened, ledger, scoring, run_id)
             contents = Contents(sources)
             taking_in = TakingIn(opened, ledger, sources, labelling, Grouping(settings), wanted, summary, progress)
-            flow = BatchFlow(opened, ledger, api, settings, scoring, contents, progress, run_id)
+            floor = Floor(opened, ledger, api, settings, contents, progress, run_id)
+            flow = BatchFlow(floor, scoring)
             ended: BaseException | None = None
             try:
                 await flow.recover()
                 await flow.run(taking_in.groups(**flags))
             except (HumeAnalyticsError, asyncio.CancelledError) as error:
                 ended = error
-            _conclude(summary, flow, ledger, ended)
+            _conclude(summary, floor, ended)
             if note := labelling.unmatched_note():
                 summary.notes.append(note)
             summary.duration_s = time.monotonic() - begun
@@ -194,16 +196,16 @@ def _record_settings(lake: Lake, ledger: Ledger, scoring: BatchScoring, run_id: 
         ledger.record_settings(scoring.settings_id, FLOW, scoring.canonical_json)
 
 
-def _conclude(summary: RunSummary, flow: BatchFlow, ledger: Ledger, ended: BaseException | None) -> None:
-    loader = flow.loader
+def _conclude(summary: RunSummary, floor: Floor, ended: BaseException | None) -> None:
+    loader, ledger = floor.loader, floor.ledger
     summary.recordings.update({"scored": loader.outcomes["done"], "failed": loader.outcomes["failed"]})
-    summary.recordings["sent"] = flow.counts["sent"]
+    summary.recordings["sent"] = floor.counts["sent"]
     summary.rows = loader.rows_loaded
-    summary.cost_usd = flow.cost_usd
+    summary.cost_usd = floor.cost_usd
     summary.jobs.update(ledger.counts(FLOW))
     for uri, message in loader.messages:
         summary.add_error(uri, message)
-    for trouble in flow.troubles:
+    for trouble in floor.troubles:
         summary.add_error(trouble.item if isinstance(trouble, ItemError) else None, str(trouble))
     unknown = sum(len(ledger.works(job.job_id)) for job in ledger.jobs(states.UNKNOWN, api=FLOW))
     if unknown:
@@ -220,7 +222,7 @@ def _conclude(summary: RunSummary, flow: BatchFlow, ledger: Ledger, ended: BaseE
         summary.notes.append(f"{loader.known_again:,} answers were in the lake already and gave no new rows.")
     failed = summary.recordings["failed"] or summary.recordings["refused"] or unknown
     codes = {3} if failed else set()
-    codes |= {75 if isinstance(trouble, ApiError) else 3 for trouble in flow.troubles}
+    codes |= {75 if isinstance(trouble, ApiError) else 3 for trouble in floor.troubles}
     if isinstance(ended, HumeAnalyticsError):
         codes.add(ended.exit_code)
     elif ended is not None:

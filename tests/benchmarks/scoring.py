@@ -24,14 +24,16 @@ import json, resource, sys, time
 begun = time.perf_counter()
 import humeanalytics as ha
 inputs, lake, url, flags = sys.argv[1:]
-settings = ha.load_settings(api_key="benchmark", base_url=url, settle_s=1.0, retry_first_s=0.05, requests_per_s=1000.0, **json.loads(flags))
+quick = {"settle_s": 1.0, "retry_first_s": 0.05, "requests_per_s": 1000.0}
+settings = ha.load_settings(api_key="benchmark", base_url=url, **quick, **json.loads(flags))
 if inputs.endswith(".csv"):
     summary = ha.score([], lake, api="batch", models=["language"], texts=inputs, settings=settings)
 else:
     summary = ha.score(inputs, lake, api="batch", models=["prosody"], settings=settings)
 took_s = time.perf_counter() - begun
 peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"took_s": round(took_s, 2), "peak_mb": round(peak_mb), "recordings": dict(summary.recordings), "exit": summary.exit_code}))
+told = {"recordings": dict(summary.recordings), "exit": summary.exit_code}
+print(json.dumps({"took_s": round(took_s, 2), "peak_mb": round(peak_mb), **told}))
 """
 
 
@@ -45,7 +47,7 @@ def sandbox_process(*arguments: str) -> Iterator[str]:
         yield process.stdout.readline().strip().rpartition(" ")[2]
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def score(inputs: Path, lake: Path, url: str, **flags: object) -> dict[str, object]:
