@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import msgspec
+
 from humeanalytics import recordings
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.jobs.bookkeeping import Row, item_row, load_rows, problem_row, recording_row, uri_of
@@ -212,7 +214,7 @@ def _part_rows(recording: Recording, excluded_reason: str | None) -> list[Row]:
         uri = f"{recording.source.uri}!/{inner}"
         part = replace(
             recording,
-            source=replace(recording.source, uri=uri),
+            source=msgspec.structs.replace(recording.source, uri=uri),
             recording_id=recording_id,
             name=name_of(inner),
             media_type=recordings.media_type_of(inner),

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 Kind = Literal["file", "url", "text"]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, gc=False):  # made 100,000 times a night: a dataclass takes four times as long
     """One place where something to score was found, before anybody looked inside.
 
     ``uri`` is an absolute path, a URL, or ``path#row`` for a row of a text table; ``sent_uri`` is what is sent where that
@@ -25,7 +26,7 @@ class Source:
     inode: int | None = None
     text: str | None = None
     sent_uri: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     """What the table it stands in says of it in its other columns."""
 
 
