@@ -64,6 +64,7 @@ class Catalog:
         self._made: dict[str, str] = {}
         self._columns: dict[str, dict[str, str]] = {}
         self._relations: dict[str, Relation] = {}
+        self._label_keys: list[str] = []
 
     @cached_property
     def _database(self) -> duckdb.DuckDBPyConnection:
@@ -152,10 +153,8 @@ class Catalog:
             self._decide()
         for name in names:
             relations[name] = self._plain(name, relations[name])
-        keys = [key for (key,) in self._rows("SELECT DISTINCT key FROM main.labels WHERE key IS NOT NULL ORDER BY key")]
-        self._view("wide_labels", views.wide_labels(keys), schema="internal")
         for name in [*_scores(names, columns), "items"]:
-            self._view(f"{name}_labelled", views.labelled(name, list(columns[name]), keys))
+            self._view(f"{name}_labelled", views.labelled(name, list(columns[name]), self._label_keys))
             about = views.view_text("items_labelled" if name == "items" else "scores_labelled").about
             relations[f"{name}_labelled"] = Relation(f"{name}_labelled", "view", about)
         relations |= self._views_of_names(columns)
@@ -174,14 +173,20 @@ class Catalog:
         return Relation(name, "table", about)
 
     def _decide(self) -> None:
-        """Find, from the bookkeeping, which ids mean the same recording and which scorings do not hold."""
+        """Find, from the bookkeeping, which ids mean the same recording, whose each is, and which scorings do not hold.
+
+        What comes out is small and kept as tables: DuckDB then knows how small, and joins it the right way round.
+        """
         self._view("recording_aliases", views.view_text("recording_aliases").sql)
         ties = self._rows("SELECT alias_id, recording_id FROM main.recording_aliases ORDER BY ALL")
         self._store("aliased", _canonical(ties))
         for name in ("items", "labels", "scorings"):
             self._view(name, views.view_text(name).sql)
-        self._view("recording_items", views.view_text("recording_items").sql, schema="internal")
-        self._database.execute(f"CREATE OR REPLACE TABLE internal.hidden_scorings AS {views.view_text('hidden_scorings').sql}")
+        keys = self._rows("SELECT DISTINCT key FROM main.labels WHERE key IS NOT NULL ORDER BY key")
+        self._label_keys = [key for (key,) in keys]
+        self._view("wide_labels", views.wide_labels(self._label_keys), schema="internal")
+        for name in ("recording_items", "hidden_scorings"):
+            self._database.execute(f"CREATE OR REPLACE TABLE internal.{name} AS {views.view_text(name).sql}")
 
     def _views_of_names(self, columns: dict[str, dict[str, str]]) -> dict[str, Relation]:
         known = self._rows('SELECT model, "column", kind FROM internal.names ORDER BY place, nth')

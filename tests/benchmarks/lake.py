@@ -72,9 +72,7 @@ def bookkeeping(first_recording: int, recordings: int, scoring: str = "s") -> di
         }
         for i in ids
     ]
-    items = [
-        {"item_id": i[:32][::-1], "recording_id": i, "uri": f"/r/{i}.wav", "media_type": "audio", "seen_at": NOW} for i in ids
-    ]
+    items = [{"item_id": i, "recording_id": i, "uri": f"/r/{i}.wav", "media_type": "audio", "seen_at": NOW} for i in ids]
     return {
         "scorings": pa.Table.from_pylist(scorings, schema=schema_of("scorings")),
         "items": pa.Table.from_pylist(items, schema=schema_of("items")),
