@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from humeanalytics.errors import NotHumeData, UnreadableResponse
-from humeanalytics.tables.detect import looks_like
 from humeanalytics.tables.envelope import Payload
 from humeanalytics.tables.flattened import Answer, Failure, Flattened, Source
 from humeanalytics.tables.json_stream import JsonStream
-from humeanalytics.tables.predictions import PredictionReader
+from humeanalytics.tables.looks import looks_like
+from humeanalytics.tables.predictions import PredictionReader, note_dialect
 from humeanalytics.tables.score_lists import ListCutter
 
 __all__ = ["Answer", "Failure", "Flattened", "Source", "flatten_in_pieces", "flatten_predictions"]
 
 _PIECE_BYTES = 1 << 20
 _HEAD_BYTES = 512
+_LOOK_BYTES = 1 << 16
 #: How much of a payload, its lists of scores cut out, is held at a time; that is about a twelfth of the payload.
 WINDOW_BYTES = 1 << 20
 
@@ -100,6 +101,25 @@ def flatten_in_pieces(
                 yield flattened
         if yielded:
             raise
+
+
+def first_look(file: IO[bytes], *, name: str = "predictions") -> tuple[str | None, str]:
+    """Return the dialect of saved predictions as far as their beginning tells it.
+
+    Returns:
+        The dialect, and nothing; or None, where no prediction is in the JSON or it is broken before the first, and what it
+        looks like.
+    """
+    payload = Payload(JsonStream(lambda: file.read(_LOOK_BYTES), name, _HEAD_BYTES), name)
+    try:
+        for prediction in payload.predictions():
+            note_dialect(prediction, payload)
+            break
+    except NotHumeData:
+        return None, payload.looks_like
+    except UnreadableResponse:
+        return None, "JSON that is broken"
+    return payload.dialect, ""
 
 
 def _pieces(

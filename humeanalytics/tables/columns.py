@@ -83,7 +83,7 @@ class ModelRows:
     def add(
         self,
         count: int,
-        scalars: Mapping[str, Sequence[Any] | Repeated],
+        scalars: Mapping[str, Sequence[Any] | NDArray[Any] | pa.Array | Repeated],
         blocks: Iterable[ScoreBlock],
         fields: Mapping[str, Iterable[tuple[int, Any]]] | None = None,
     ) -> None:
@@ -192,7 +192,9 @@ class ModelRows:
             row = first + len(array)
         return pa.concat_arrays(arrays)
 
-    def _array(self, values: Sequence[Any] | Repeated, type_: pa.DataType) -> pa.Array:
+    def _array(self, values: Any, type_: pa.DataType) -> pa.Array:
+        if isinstance(values, pa.Array):
+            return values
         if isinstance(values, Repeated):
             return pa.array(values.values, type_).take(np.repeat(np.arange(len(values.values)), values.counts))
         if type_ == pa.float32():

@@ -1,62 +1,110 @@
-"""Say what some bytes are, by their content."""
+"""Tell what a saved file is by its content, whatever its name: of Hume's, packed, or somebody else's."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+import codecs
+import csv
+import zipfile
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import IO
 
-_MAGIC = (
-    (b"PK\x03\x04", "a zip archive"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"\x1f\x8b", "gzip data"),
-    (b"\x28\xb5\x2f\xfd", "zstd data"),
-    (b"%PDF", "a PDF document"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"RIFF", "a RIFF file (WAV, AVI or WebP)"),
-    (b"PAR1", "a Parquet file"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"\xff\xfe", "UTF-16 text"),
-    (b"\xfe\xff", "UTF-16 text"),
-)
-_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_KEYS_SHOWN = 8
+from humeanalytics import vocabulary
+from humeanalytics.tables.artifact_csv import HEADERS
+from humeanalytics.tables.artifacts import is_artifact
+from humeanalytics.tables.batch import first_look
+from humeanalytics.tables.looks import JOB, STREAMING, looks_like, looks_like_csv
+
+_HEAD_BYTES = 1 << 16
 
 
-def looks_like(head: bytes) -> str:
-    """Return in a few words what a file that is no JSON looks like from its first bytes.
+class Kind(StrEnum):
+    """What a saved file can be."""
 
-    >>> looks_like(b"<!DOCTYPE html><html>"), looks_like(b""), looks_like(b"PK\\x03\\x04...")
-    ('an HTML page', 'an empty file', 'a zip archive')
+    PREDICTIONS = "predictions"  # of a v0 batch job, in any of its forms
+    ARTIFACTS = "artifacts"  # a ZIP with CSVs of a v0 batch job in it
+    ARTIFACT_CSV = "artifact_csv"  # one of those CSVs
+    JOB = "job"  # details of v0 jobs, which hold no scores
+    STREAMING = "streaming"  # an answer of the v0 streaming API
+    JSON = "json"  # in which none of these was found, or which is broken before one was: `flatten_predictions` says where
+    GZIP = "gzip"
+    ZSTD = "zstd"
+    ZIP = "zip"  # of anything else
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a file is. ``about`` says it in a few words; of predictions ``dialect`` names the form."""
+
+    kind: Kind
+    about: str
+    dialect: str | None = None
+
+
+def detect(file: IO[bytes]) -> Detected:
+    """Return what a file is, by its content; the file stands at its beginning afterwards.
+
+    Only as much is read as it takes to tell: of predictions the beginning, of a ZIP archive its directory. So a file may
+    still turn out broken further on.
+
+    Args:
+        file: Opened for reading bytes; it must be able to seek.
+
+    Examples:
+        >>> import io
+        >>> detect(io.BytesIO(b'{"job_id": "1", "request": {}, "state": {}}')).about
+        'the details of a v0 job, not its predictions'
     """
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            return what
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not text:
-        return "a file of nothing but blanks" if head else "an empty file"
-    if re.match(rb"<(!doctype\s+html|html|head|body)\b", text, re.IGNORECASE):
-        return "an HTML page"
-    if text.startswith(b"<"):
-        return "XML or HTML"
-    if _NOT_TEXT.search(head):
-        return "binary data"
-    return "text that is no JSON"  # and none of it is shown: it may be anything, a key file among them
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    try:
+        return _detect(file, head)
+    finally:
+        file.seek(0)
 
 
-def looks_like_object(keys: Iterable[str]) -> str:
-    """Return in a few words what a JSON object is that was not expected, by its keys.
+def _detect(file: IO[bytes], head: bytes) -> Detected:
+    if head.startswith(b"\x1f\x8b"):
+        return Detected(Kind.GZIP, looks_like(head))
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return Detected(Kind.ZSTD, looks_like(head))
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _detect_zip(file)
+    if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"["):
+        return _detect_json(file)
+    names = _header(head)
+    if "id" in (name.strip().lower() for name in names) and len(names) > 1:
+        known = [name for name in names if name.lower() in HEADERS or vocabulary.known_column(name) is not None]
+        if known:
+            return Detected(Kind.ARTIFACT_CSV, f"a CSV of artifacts with {len(names)} columns")
+    return Detected(Kind.OTHER, looks_like_csv(names) if len(names) > 1 and b"\0" not in head else looks_like(head))
 
-    >>> looks_like_object(["a", "b"])
-    'a JSON object with the keys a, b'
-    """
-    names = [key if len(key) <= 40 else key[:37] + "..." for key in keys]
-    known = set(names)
-    if {"request", "state"} <= known or {"job_id", "request"} <= known:
-        return "the details of a v0 job, not its predictions"
-    if {"fault"} <= known or known in ({"code", "message"}, {"message"}):
-        return "an error answer of an API"
-    if not names:
-        return "an empty JSON object"
-    more = f" and {len(names) - _KEYS_SHOWN} more" if len(names) > _KEYS_SHOWN else ""
-    return f"a JSON object with the keys {', '.join(names[:_KEYS_SHOWN])}{more}"
+
+def _detect_zip(file: IO[bytes]) -> Detected:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return Detected(Kind.ZIP, "a ZIP archive that is broken")
+    count = sum(map(is_artifact, names))
+    if count:
+        return Detected(Kind.ARTIFACTS, f"a ZIP archive with {count} CSVs of artifacts")
+    return Detected(Kind.ZIP, f"a ZIP archive of {len(names)} files, none of them artifacts")
+
+
+def _detect_json(file: IO[bytes]) -> Detected:
+    dialect, about = first_look(file)
+    if dialect is not None:
+        return Detected(Kind.PREDICTIONS, f"predictions of a v0 batch job ({dialect})", dialect)
+    kinds = {STREAMING: Kind.STREAMING, JOB: Kind.JOB}
+    return Detected(kinds.get(about, Kind.JSON), about)
+
+
+def _header(head: bytes) -> list[str]:
+    line = head.split(b"\n", 1)[0]
+    try:
+        return next(csv.reader([line.decode("utf-8-sig").rstrip("\r")]), [])
+    except (UnicodeDecodeError, csv.Error):
+        return []

@@ -19,10 +19,10 @@ from msgspec import Raw
 
 from humeanalytics.errors import NotHumeData, UnreadableResponse
 from humeanalytics.redaction import redact_text
-from humeanalytics.tables.detect import looks_like_object
 from humeanalytics.tables.flattened import Failure, Source
 from humeanalytics.tables.json_stream import JsonStream
 from humeanalytics.tables.json_text import Undecoded, bytes_of, decode, opening_of, text_of
+from humeanalytics.tables.looks import STREAMING, looks_like_object
 from humeanalytics.vocabulary import MODELS
 
 #: A JSON value: at hand, or the next one of a stream because it is too large to be.
@@ -102,6 +102,11 @@ class Payload:
         by_platform = "registry_file" in self._signs or ("file_type" not in self._signs and "uuid_file" in self._signs)
         return "platform" if by_platform else "api"
 
+    @property
+    def looks_like(self) -> str:
+        """What the payload is if there are no predictions in it, in a few words."""
+        return self._looks_like or "a JSON list without a source in it"
+
     def predictions(self) -> Iterator[Prediction]:
         """Yield the predictions in the order of the payload. The members of each are to be read before the next.
 
@@ -113,7 +118,7 @@ class Payload:
         yield from self._read(top, "$", 0)
         self._stream.finish()
         if not self._is_hume:
-            what = self._looks_like or "a JSON list without a source in it"
+            what = self.looks_like
             raise NotHumeData(f"{self.item}: this is {what}, not the predictions of a v0 batch job.", item=self.item)
 
     def note_file(self, file: str, file_type: str | None, *, by_sdk: bool) -> None:
@@ -193,15 +198,18 @@ class Payload:
             if key == "errors" and kind_of(node) == "a list":
                 errors = held(node)
             elif key == "predictions" and kind_of(node) == "a list":
+                self._note_job(texts, depth)
                 loose = yield from self._read_list(node, at, depth + 1)
             else:
                 yield from self._read(node, at, depth + 1)
             if not isinstance(node, JsonStream):
                 texts[key] = text_of(node)
                 if key in MODELS and _STREAMED.match(bytes_of(node)):
-                    self._describe(depth, "an answer of Hume's streaming API")
+                    self._describe(depth, STREAMING)
         self._describe(depth, looks_like_object(keys))
-        self._note_job(texts, depth)
+        if self._note_job(texts, depth) and texts.get("status") == "FAILED":
+            said = (texts.get(key) for key in ("message", "error", "error_message"))
+            self._fail(None, None, None, next(filter(None, said), "the job failed, and Hume did not say why"))
         if errors is not None and (loose or set(keys) == {"predictions", "errors"}):
             self._read_errors(loose or self._source({}), errors, f"{place}.errors")
         elif errors is not None:
@@ -212,18 +220,16 @@ class Payload:
         if self._described_at is None or depth < self._described_at:
             self._described_at, self._looks_like = depth, what
 
-    def _note_job(self, texts: dict[str, str | None], depth: int) -> None:
-        """Take the job's id and status out of the body of a webhook, and the message, if it tells of a job that failed."""
+    def _note_job(self, texts: dict[str, str | None], depth: int) -> bool:
+        """Take the job's id and status out of the body of a webhook; return whether it is one."""
         job_id, status = texts.get("job_id"), texts.get("status")
         if not job_id or not status or "request" in texts:
-            return
+            return False
         self._is_hume = True
         if depth == 0:
             self._shape = "webhook"
         self.job_id, self.status = self.job_id or job_id, self.status or status
-        if status == "FAILED":
-            said = (texts.get(key) for key in ("message", "error", "error_message"))
-            self._fail(None, None, None, next(filter(None, said), "the job failed, and Hume did not say why"))
+        return True
 
     # --------------------------------------------------------------------------------------------------- inside a source
     def _read_source(self, members: Members, place: str) -> Iterator[Prediction]:

@@ -226,6 +226,23 @@ class PredictionReader:
             fields[path] = decode(node, Any, self._payload.item, path)
 
 
+def note_dialect(prediction: Prediction, payload: Payload) -> None:
+    """Look at a prediction only for what it tells of the payload's dialect, and not further than its models."""
+    file: str | None = None
+    file_type: str | None = None
+    by_sdk = False
+    for key, node in prediction.members:
+        if key == "file" and not isinstance(node, JsonStream):
+            file = text_of(node)
+        elif key == "file_type" and not isinstance(node, JsonStream):
+            file_type = text_of(node)
+        elif key == "models":
+            if not isinstance(node, JsonStream) and kind_of(node) == "an object":
+                by_sdk = any(kind_of(answer) == "null" for _, answer in payload.members(node, "$", spelled=True))
+            break
+    payload.note_file(file or "", file_type, by_sdk=by_sdk)
+
+
 def table_of(hume_model: str) -> str:
     """Return the table of a model, by what Hume calls it. One nobody has heard of never meets a table of another purpose.
 

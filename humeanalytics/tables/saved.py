@@ -1,0 +1,218 @@
+"""Find what can be flattened in a saved file: the file itself, or what is in it if it is packed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import IO, BinaryIO, cast
+
+import pyarrow as pa
+
+from humeanalytics.errors import NotHumeData, UnreadableResponse
+from humeanalytics.tables.archives import Limits, open_zip
+from humeanalytics.tables.artifacts import CsvFile, flatten_artifacts, flatten_csvs, is_artifact
+from humeanalytics.tables.batch import flatten_predictions
+from humeanalytics.tables.detect import Detected, Kind, detect
+from humeanalytics.tables.flattened import Flattened
+
+_MAX_DEPTH = 3
+_BUFFER_BYTES = 1 << 20
+_FLATTENED = frozenset((Kind.PREDICTIONS, Kind.JSON, Kind.ARTIFACTS, Kind.ARTIFACT_CSV))
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPart:
+    """Something in a saved file that is a payload of its own.
+
+    Attributes:
+        name: What errors call it: the file's name, and behind it the path of the member.
+        member: Its path inside the file; empty if it is the file itself. Where that is packed twice, ``!`` stands between.
+        detected: What it is.
+        open: Opens it for reading bytes, unpacked, as often as wanted, for as long as the file is open. Reading raises
+            `UnreadableResponse` where the packing is broken or breaks a limit.
+        limits: What archives in it may hold.
+    """
+
+    name: str
+    member: str
+    detected: Detected
+    open: Callable[[], BinaryIO]
+    limits: Limits = field(default=Limits(), repr=False)
+
+    @property
+    def can_be_flattened(self) -> bool:
+        """Whether it holds rows, or may: of broken JSON only flattening says where it is broken."""
+        return self.detected.kind in _FLATTENED
+
+    def flatten(self) -> Flattened:
+        """Flatten it.
+
+        Raises:
+            NotHumeData: It holds no rows of a v0 batch job; says what it is.
+            UnreadableResponse: It is broken; says where.
+        """
+        with self.open() as stream:
+            if self.detected.kind in (Kind.PREDICTIONS, Kind.JSON):
+                return flatten_predictions(stream, name=self.name)
+            if self.detected.kind == Kind.ARTIFACTS:
+                return flatten_artifacts(stream, name=self.name, limits=self.limits)
+            if self.detected.kind == Kind.ARTIFACT_CSV:
+                path = (self.member or self.name).replace("\\", "/")
+                return flatten_csvs([CsvFile(path, lambda: stream)], name=self.name)
+        raise NotHumeData(f"{self.name}: this is {self.detected.about}, not the scores of a v0 batch job.", item=self.name)
+
+
+def saved_parts(file: BinaryIO, *, name: str, limits: Limits | None = None) -> Iterator[SavedPart]:
+    """Yield what is in a saved file: itself, or, of gzip, zstd and ZIP, what was packed, however often.
+
+    A ZIP of artifacts is one part with all its CSVs, followed by what else can be flattened in it. Of other ZIPs every file
+    is a part, also those that cannot be: the one who asks decides whether that is worth a word.
+
+    Args:
+        file: Opened for reading bytes; it must be able to seek. It has to stay open while the parts are used.
+        name: What errors call it.
+        limits: How much may be packed in it. Default: `Limits`.
+
+    Raises:
+        UnreadableResponse: It is packed, and broken or beyond a limit.
+
+    Examples:
+        >>> part, = saved_parts(io.BytesIO(gzip.compress(b"{}")), name="x.gz")
+        >>> part.detected.about
+        'an empty JSON object'
+    """
+    yield from _parts(lambda: cast(BinaryIO, _Kept(file)), name, "", limits or Limits(), 0)
+
+
+def _parts(open_: Callable[[], BinaryIO], name: str, member: str, limits: Limits, depth: int) -> Iterator[SavedPart]:
+    shown = f"{name} ({member})" if member else name
+    with open_() as stream:
+        detected = detect(stream)
+    if depth < _MAX_DEPTH and detected.kind in (Kind.GZIP, Kind.ZSTD):
+        yield from _parts(_unpacking(open_, detected.kind, shown, limits), name, member, limits, depth + 1)
+    elif depth < _MAX_DEPTH and detected.kind in (Kind.ZIP, Kind.ARTIFACTS):
+        yield from _zip_parts(open_, detected, name, member, limits, depth)
+    else:
+        yield SavedPart(shown, member, detected, open_, limits)
+
+
+def _zip_parts(
+    open_: Callable[[], BinaryIO], detected: Detected, name: str, member: str, limits: Limits, depth: int
+) -> Iterator[SavedPart]:
+    shown = f"{name} ({member})" if member else name
+    stream = open_()
+    if not isinstance(stream, _Kept):  # a directory at the end cannot be read from what only unpacks from the beginning
+        held = _held(stream, shown, limits)
+        open_ = partial(io.BytesIO, held)
+        stream = open_()
+        detected = detect(stream)
+    archive = open_zip(stream, shown, limits)  # not closed: it holds nothing but the stream, and parts read through it
+    if detected.kind == Kind.ARTIFACTS:
+        yield SavedPart(shown, member, detected, open_, limits)
+    for info in archive.infolist():
+        if not info.is_dir() and not is_artifact(info.filename):
+            path = f"{member}!{info.filename}" if member else info.filename
+            opens = _buffered(partial(archive.open, info), f"{name} ({path})", limits, info.compress_size)
+            for part in _parts(opens, name, path, limits, depth + 1):
+                if part.can_be_flattened or detected.kind != Kind.ARTIFACTS:
+                    yield part
+
+
+def _unpacking(open_: Callable[[], BinaryIO], kind: Kind, shown: str, limits: Limits) -> Callable[[], BinaryIO]:
+    """Return what opens a compressed stream unpacked."""
+    with open_() as stream:
+        packed_bytes = stream.seek(0, io.SEEK_END) if isinstance(stream, _Kept) else None
+    if kind == Kind.GZIP:
+        return _buffered(lambda: cast(IO[bytes], gzip.GzipFile(fileobj=open_())), shown, limits, packed_bytes)
+    return _buffered(lambda: pa.CompressedInputStream(pa.PythonFile(open_(), mode="r"), "zstd"), shown, limits, packed_bytes)
+
+
+def _buffered(open_: Callable[[], IO[bytes]], shown: str, limits: Limits, packed_bytes: int | None) -> Callable[[], BinaryIO]:
+    return lambda: io.BufferedReader(_Unpacked(open_, shown, limits, packed_bytes), _BUFFER_BYTES)
+
+
+def _held(stream: BinaryIO, shown: str, limits: Limits) -> bytes:
+    data = stream.read(limits.held_bytes + 1)
+    if len(data) > limits.held_bytes:
+        limit = f"the limit of {limits.held_bytes} bytes"
+        raise UnreadableResponse(f"{shown}: a ZIP archive that is itself packed must fit {limit}. Unpack it once.", item=shown)
+    return data
+
+
+class _Kept(io.BufferedIOBase):
+    """A file from its beginning, which closing this leaves open."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._file.seek(0)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._file.read(-1 if size is None else size)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+class _Unpacked(io.RawIOBase):
+    """What is packed in a stream. Going back begins anew; more than a limit is an error, and so is what cannot be unpacked."""
+
+    def __init__(self, open_: Callable[[], IO[bytes]], item: str, limits: Limits, packed_bytes: int | None) -> None:
+        self._open = open_
+        self._item = item
+        self._limits = limits
+        self._packed_bytes = packed_bytes
+        self._stream: IO[bytes] | None = None
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        target = offset + (self._at if whence == io.SEEK_CUR else 0)
+        if whence == io.SEEK_END or target < 0:
+            raise io.UnsupportedOperation("only from the beginning")
+        if target < self._at:
+            self._stream, self._at = None, 0
+        while self._at < target and self.read(min(target - self._at, _BUFFER_BYTES)):
+            pass
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        try:
+            self._stream = self._stream or self._open()
+            data = self._stream.read(len(buffer))
+        except (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, pa.ArrowInvalid) as error:
+            raise UnreadableResponse(f"{self._item}: it cannot be unpacked: {error}.", item=self._item) from error
+        self._at += len(data)
+        self._check()
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _check(self) -> None:
+        limits = self._limits
+        if self._at > limits.member_bytes:
+            size = f"more than the limit of {limits.member_bytes} bytes"
+            raise UnreadableResponse(f"{self._item}: it unpacks to {size}.", item=self._item)
+        if self._packed_bytes is not None and self._at > max(limits.free_bytes, limits.ratio * self._packed_bytes):
+            what = f"it unpacks to more than {limits.ratio} times its size"
+            raise UnreadableResponse(f"{self._item}: {what}: that is no honest archive.", item=self._item)

@@ -1,0 +1,334 @@
+"""The CSV artifacts of a job give the tables that its JSON gives."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from v0_payloads import LISTS, JobMaker, JobSource, Row, actual_answers, api_json
+
+from humeanalytics import vocabulary
+from humeanalytics.errors import HumeAnalyticsError, NotHumeData, UnreadableResponse
+from humeanalytics.tables.archives import Limits
+from humeanalytics.tables.artifacts import CsvFile, flatten_artifacts, flatten_csvs
+from humeanalytics.tables.batch import Flattened, flatten_predictions
+from humeanalytics.tables.schema import schema_of
+
+COLUMNS = {
+    "face": {
+        "Frame": "frame",
+        "Time": "time_s",
+        "Probability": "prob",
+        "FaceX0": "box_x",
+        "FaceY0": "box_y",
+        "FaceWidth": "box_w",
+        "FaceHeight": "box_h",
+    },
+    "prosody": {
+        "Text": "text",
+        "BeginTime": "begin_s",
+        "EndTime": "end_s",
+        "Confidence": "confidence",
+        "SpeakerConfidence": "speaker_confidence",
+    },
+    "burst": {"BeginTime": "begin_s", "EndTime": "end_s"},
+    "language": {
+        "Text": "text",
+        "BeginPosition": "position_begin",
+        "EndPosition": "position_end",
+        "BeginTime": "begin_s",
+        "EndTime": "end_s",
+        "Confidence": "confidence",
+        "SpeakerConfidence": "speaker_confidence",
+    },
+}
+
+
+def csv_text(model: str, groups: list[tuple[str, list[Row]]], rng: random.Random) -> str:
+    """Return one CSV as the platform writes it: hands among the descriptions, rows in order of time, null an empty cell."""
+    kinds = LISTS[model]
+    names = {key: [n.name for n in vocabulary.names_of(model, kind)] for key, kind in kinds.items()}
+    for _, rows in groups:
+        for row in rows:
+            for key, scores in row.lists.items():
+                names[key] += [name for name, _ in scores or () if name not in names[key]]
+    if model == "face":
+        names["descriptions"] = names["facs"][31:36] + names["descriptions"]
+        names["facs"] = names["facs"][:31] + names["facs"][36:]
+    header = [name for key in kinds for name in names[key]]
+    if rng.random() < 0.5:
+        rng.shuffle(header)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator=rng.choice(["\n", "\r\n"]))
+    writer.writerow(["Id", *COLUMNS[model], *header])
+    ordered = sorted(
+        ((id_, row) for id_, rows in groups for row in rows),
+        key=lambda pair: pair[1].columns.get("time_s", pair[1].columns.get("begin_s")) or 0.0,
+    )
+    for id_, row in ordered:
+        scores = {name: score for each in row.lists.values() for name, score in reversed(each or ())}
+        writer.writerow([id_, *(row.columns[column] for column in COLUMNS[model].values()), *(scores.get(n) for n in header)])
+    return out.getvalue()
+
+
+def artifacts(job: list[JobSource], rng: random.Random) -> bytes:
+    """Return the artifacts of a job."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as archive:
+        for i, source in enumerate(job):
+            name = source.described.get("filename") or source.described["type"]
+            for file in source.files:
+                for model, answer in file.models.items():
+                    path = f"{source.described['type']}-{i}-{name}/csv/{file.name}/{model}.csv"
+                    archive.writestr(path, csv_text(model, answer.groups, rng))
+        archive.writestr("file-0-x/faces/1.jpg", b"no CSV")
+    return out.getvalue()
+
+
+Rows = list[tuple[int, str, str, Counter[Any]]]
+
+
+def rows_of(flat: Flattened) -> Rows:
+    """Return the rows of each answer, without what no CSV tells; an empty text is the same there as none."""
+    found: Rows = []
+    for answer, (file, model, rows) in zip(flat.answers, actual_answers(flat), strict=True):
+        kept: Counter[Any] = Counter()
+        for row, count in rows:
+            without = [cell for cell in row if cell[0] not in ("detected_language", "language_confidence") and cell[1] != "''"]
+            kept[tuple(sorted((name.partition(":")[2] or name, value) for name, value in without))] += count
+        found.append((answer.source.index, file, model, kept))
+    return sorted(found, key=lambda each: each[:3])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_json_and_artifacts_give_the_same_rows_and_fingerprints(seed: int) -> None:
+    rng = random.Random(seed)
+    job = JobMaker(rng, odd=rng.choice([0, 0.1]), models=tuple(COLUMNS)).job()
+    answers = [answer for source in job for file in source.files for answer in file.models.values()]
+    assume(answers)
+    for answer in answers:
+        seen: dict[str, set[str]] = {}
+        for row in (row for _, rows in answer.groups for row in rows):
+            row.fields.clear()
+            for key, scores in row.lists.items():
+                for name, _ in scores or ():
+                    seen.setdefault(name, set()).add(key)
+        assume(all(len(keys) == 1 for keys in seen.values()))  # no CSV tells a new name of one list from that of another
+    by_json = flatten_predictions(json.dumps(api_json(job)).encode())
+    by_csv = flatten_artifacts(io.BytesIO(artifacts(job, rng)))
+    assert rows_of(by_csv) == rows_of(by_json)
+    prints = [
+        sorted((a.source.index, a.file, a.model, a.rows, a.fingerprint) for a in flat.answers) for flat in (by_csv, by_json)
+    ]
+    assert prints[0] == prints[1]
+    assert by_csv.dialect == "artifacts"
+    for model, table in by_csv.tables.items():
+        declared = schema_of(model).names[3:]
+        assert table.column_names[: len(declared)] == declared
+
+
+def zipped(members: dict[str, bytes]) -> io.BytesIO:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in members.items():
+            archive.writestr(path, data)
+    return io.BytesIO(out.getvalue())
+
+
+FACE = b"Id,Frame,Time,Probability,FaceX0,FaceY0,FaceWidth,FaceHeight,Joy,AU26 Jaw Drop,Hand over Mouth,Jaw drop\n"
+PLACE = "file-3-Angry.zip/csv/Angry/7.jpg/face.csv"
+
+
+def flatten_one(data: bytes, path: str = PLACE) -> Flattened:
+    return flatten_csvs([CsvFile(path, lambda: io.BytesIO(data))], name="artifacts")
+
+
+def test_a_path_tells_source_and_file() -> None:
+    flat = flatten_artifacts(zipped({f"download/{PLACE}": FACE, "registry_file-0-9f0c/csv/9f0c/prosody.csv": b"Id,Joy\n"}))
+    told = [(a.source.type, a.source.index, a.source.filename, a.file, a.model, a.rows) for a in flat.answers]
+    assert told == [
+        ("registry_file", 0, "9f0c", "9f0c", "prosody", 0),
+        ("file", 3, "Angry.zip", "Angry/7.jpg", "face", 0),
+    ]
+
+
+def test_sources_that_share_a_number_stay_apart() -> None:
+    paths = ["url-0-x/csv/1/face.csv", "text-0-text/csv/1/language.csv", "file-1-a/csv/a/face.csv"]
+    for order in (paths, paths[::-1]):
+        flat = flatten_artifacts(zipped(dict.fromkeys(order, b"Id,Joy\n")))
+        assert [(a.source.type, a.source.index) for a in flat.answers] == [("file", 0), ("text", 1), ("url", 2)]
+
+
+def test_a_csv_alone_is_of_a_source_unknown() -> None:
+    flat = flatten_one(b"Id,Joy\nunknown,0.5\n", "talk.wav/prosody.csv")
+    assert [(a.source.type, a.file, a.model, a.rows) for a in flat.answers] == [("unknown", "talk.wav", "prosody", 1)]
+    assert flatten_one(b"Id,Joy\nunknown,0.5\n", "prosody.csv").answers[0].file == "prosody"
+
+
+def test_kinds_come_from_names_and_names_that_are_alike_stay_apart() -> None:
+    table = flatten_one(FACE + b"unknown,3,0.1,0.25,-1.5,2,3,4,0.5,0.125,,1\n").tables["face"]
+    row = table.to_pylist()[0]
+    assert (row["frame"], row["time_s"], row["prob"], row["box_x"], row["joy"]) == (3, 0.1, 0.25, -1.5, 0.5)
+    assert (row["facs_au26_jaw_drop"], row["facs_hand_over_mouth"], row["desc_jaw_drop"]) == (0.125, None, 1.0)
+
+
+def test_a_bom_and_the_former_name_of_desire_are_known() -> None:
+    table = flatten_one(b"\xef\xbb\xbfId,Sexual Desire\nunknown,0.5\n").tables["face"]
+    assert table["desire"].to_pylist() == [0.5]
+
+
+def test_a_column_twice_holds_with_the_first_and_is_counted() -> None:
+    flat = flatten_one(b"Id,Joy,Joy\nunknown,0.5,0.25\n")
+    assert (flat.tables["face"]["joy"].to_pylist(), flat.names_doubled) == ([0.5], 1)
+
+
+def test_new_columns_are_scores_if_they_are_numbers_else_fields() -> None:
+    table = flatten_one(b"Id,Zest,Mood,Empty,Text\nu,0.5,good,,hello\nv,,1,,\n").tables["face"]
+    new = {f.name: (f.metadata, table[f.name].to_pylist()) for f in table.schema if b"hume_name" not in (f.metadata or {})}
+    assert new["mood"] == ({b"hume_field": b"Mood"}, ["good", "1"])
+    assert new["text"] == ({b"hume_field": b"text"}, ["hello", None])
+    assert table.schema.field("zest").metadata == {b"hume_name": b"Zest", b"hume_kind": b"expression"}
+    assert table["zest"].to_pylist() == [0.5, None]
+    assert "empty" not in table.column_names
+
+
+def test_a_new_model_has_a_table_of_its_own() -> None:
+    table = flatten_one(b"Id,Time,Joy\ng,1.5,0.5\n", "url-0-x/csv/x/gaze.csv").tables["model_gaze"]
+    assert table.to_pylist() == [{"file": "x", "group_id": "g", "joy": 0.5, "time": "1.5"}]
+
+
+def test_text_of_any_kind_comes_through() -> None:
+    texts = ['he said "hi", twice', "line\nbreak\r\nagain", "日本語 😀", " blank ", "null", "NA", "007", "\u2028"]
+    out = io.StringIO()
+    csv.writer(out).writerows([["Id", "Text", "BeginTime"], *(["u", text, i] for i, text in enumerate(texts))])
+    assert flatten_one(out.getvalue().encode(), "file-0-a/csv/a/prosody.csv").tables["prosody"]["text"].to_pylist() == texts
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "reason"),
+    [
+        (b"", NotHumeData, "this is an empty file"),
+        (b"a,b,c\n1,2,3\n", NotHumeData, "this is a CSV with the columns a, b, c, not a CSV of artifacts"),
+        (b"Id\nx\n", NotHumeData, "this is text that is no such CSV"),
+        (b"HUME_API_KEY=abcdef\n", NotHumeData, "this is text that is no such CSV"),
+        (b"\x89PNG\r\n", NotHumeData, "this is a PNG image"),
+        (b"Id,Time,time\n", UnreadableResponse, "two of its columns have one name"),
+        (FACE + b"u,3,0.1\n", UnreadableResponse, "the CSV is broken in row 1: Expected 12 columns, got 3"),
+        (FACE + b"u,3,0.1,x,,,,,,,,\n", UnreadableResponse, "in row 1 in the column Probability"),
+        (FACE + b"u,3,0.1,,,,,,joy,,,\n", UnreadableResponse, "in row 1 in the column Joy"),
+        (FACE + b"u,3,0.1,,,,,,nan,,,\n", UnreadableResponse, "not all values of Joy are numbers"),
+        (FACE + b"u,3,inf,,,,,,,,,\n", UnreadableResponse, "not all values of Time are numbers"),
+        (FACE + b"u,3,0.1,1e39,,,,,,,,\n", UnreadableResponse, "not all values of Probability are numbers"),
+        (FACE + b"u,3.5,0.1,,,,,,,,,\n", UnreadableResponse, "not all values of Frame are whole"),
+        (FACE + b"\xff,3,0.1,,,,,,,,,\n", UnreadableResponse, "invalid UTF8"),
+        (FACE + b"u,3,0.1,,,,,,,,,0.5", UnreadableResponse, "its last line has no end"),
+    ],
+)
+def test_a_broken_csv_is_told(data: bytes, error: type[HumeAnalyticsError], reason: str) -> None:
+    with pytest.raises(error) as caught:
+        flatten_one(data)
+    assert reason in str(caught.value)
+    assert str(caught.value).startswith(f"artifacts: {PLACE}: ")
+    assert type(caught.value) is error
+
+
+def test_truncation_at_any_byte_is_told() -> None:
+    whole = FACE + b'"u",3,0.1,0.25,-1.5,2,3,4,0.5,0.125,,1\nv,4,0.2,,,,,,,,,0.75\n'
+    for cut in range(len(FACE), len(whole)):
+        if whole[:cut].endswith(b"\n"):
+            continue  # a whole row less is a shorter answer as far as anybody can tell; in a ZIP its checksum tells
+        with pytest.raises(UnreadableResponse):
+            flatten_one(whole[:cut])
+
+
+def test_a_zip_cut_off_or_changed_is_told() -> None:
+    whole = zipped({PLACE: FACE + b"u,3,0.1,,,,,,0.5,,,\n" * 100}).getvalue()
+    for cut in range(1, len(whole), 7):
+        with pytest.raises((UnreadableResponse, NotHumeData)):
+            flatten_artifacts(io.BytesIO(whole[:cut]))
+    for at in range(40, 140, 3):
+        changed = bytearray(whole)
+        changed[at] ^= 0x55
+        with pytest.raises(UnreadableResponse):
+            flatten_artifacts(io.BytesIO(bytes(changed)))
+
+
+@pytest.mark.parametrize(
+    ("data", "looks"),
+    [
+        (b"", "an empty file"),
+        (b"<html>", "an HTML page"),
+        (b'{"message": "x"}', "text"),
+        (zipped({"a.txt": b"x"}).getvalue(), "no artifacts"),
+    ],
+)
+def test_what_is_no_artifacts_archive_is_told(data: bytes, looks: str) -> None:
+    with pytest.raises(NotHumeData, match=looks):
+        flatten_artifacts(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("path", ["../x/csv/a/face.csv", "/etc/file-0-a/csv/a/face.csv", "a\\..\\..\\x", "C:/x"])
+def test_paths_that_lead_out_are_refused(path: str) -> None:
+    with pytest.raises(UnreadableResponse, match="leads out of it"):
+        flatten_artifacts(zipped({PLACE: FACE, path: FACE}))
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(members=1), "2 files are in it, more than the limit of 1"),
+        (Limits(member_bytes=1000), "more than the limit of 1000"),
+        (Limits(total_bytes=100_000), "more than the limit of 100000"),
+        (Limits(free_bytes=1000), "no honest archive"),
+    ],
+)
+def test_limits_hold_and_can_be_raised(limits: Limits, reason: str) -> None:
+    archive = zipped({PLACE: FACE + b"u,3,0.1,,,,,,0.5,,,\n" * 10_000, "x/file-0-a/csv/a/face.csv": FACE})
+    with pytest.raises(UnreadableResponse, match=reason):
+        flatten_artifacts(archive, limits=limits)
+    assert len(flatten_artifacts(archive).tables["face"]) == 10_000
+
+
+def test_a_member_that_lies_about_its_size_is_not_read_beyond_it() -> None:
+    honest = zipped({PLACE: FACE + b"u,3,0.1,,,,,,0.5,,,\n" * 1000}).getvalue()
+    size = len(FACE + b"u,3,0.1,,,,,,0.5,,,\n" * 1000).to_bytes(4, "little")
+    assert honest.count(size) == 2
+    with pytest.raises(UnreadableResponse):
+        flatten_artifacts(io.BytesIO(honest.replace(size, (500).to_bytes(4, "little"))))
+
+
+def test_an_encrypted_archive_is_told() -> None:
+    data = bytearray(zipped({PLACE: FACE}).getvalue())
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + at] |= 1
+    with pytest.raises(UnreadableResponse, match=r"password|encrypted"):
+        flatten_artifacts(io.BytesIO(bytes(data)))
+
+
+@pytest.mark.parametrize("damage", [zlib.crc32, len])
+def test_mutated_csvs_never_crash_otherwise(damage: Callable[[bytes], int]) -> None:
+    rng = random.Random(damage(b"seed"))
+    job = JobMaker(rng, models=("face", "language"), rows=3).job()
+    groups = [(f"face_{i}", [JobMaker(rng).row("face", {"facs"})]) for i in range(3)]
+    assert job
+    whole = csv_text("face", groups, rng).encode()
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(len(data))
+            data[at : at + rng.choice([0, 1, 9])] = rng.choice([b"", b'"', b",", b"\n", b"\xff", b"nan", b"\x00", b"1e9", b"Id"])
+        try:
+            flatten_one(bytes(data))
+        except HumeAnalyticsError:
+            continue

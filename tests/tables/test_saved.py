@@ -1,0 +1,205 @@
+"""What a saved file is shows in its content, however it is packed and whatever it is called."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+import zipfile
+
+import pyarrow as pa
+import pytest
+from test_artifacts import FACE, PLACE, zipped
+from v0_payloads import FORMS, JobMaker, JobSource
+
+from humeanalytics.errors import HumeAnalyticsError, NotHumeData, UnreadableResponse
+from humeanalytics.tables.archives import Limits
+from humeanalytics.tables.batch import flatten_predictions
+from humeanalytics.tables.detect import Kind, detect
+from humeanalytics.tables.saved import SavedPart, saved_parts
+
+
+def job() -> list[JobSource]:
+    rng = random.Random(1)
+    while True:
+        made = JobMaker(rng, models=("face", "prosody")).job()
+        if any(source.described["type"] == "file" for source in made) and len(json.dumps(FORMS["api"](made))) > 5000:
+            return made
+
+
+PREDICTIONS = json.dumps(FORMS["api"](job())).encode()
+ARTIFACTS = zipped({PLACE: FACE + b"u,3,0.1,,,,,,0.5,,,\n"}).getvalue()
+JOB = b'{"job_id": "1", "request": {"models": {"face": {}}}, "state": {"status": "COMPLETED"}}'
+
+
+def zstd(data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as packed:
+        packed.write(data)
+    return sink.getvalue().to_pybytes()
+
+
+def parts_of(data: bytes, limits: Limits | None = None) -> list[SavedPart]:
+    return list(saved_parts(io.BytesIO(data), name="x", limits=limits))
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "about"),
+    [
+        (ARTIFACTS, Kind.ARTIFACTS, "a ZIP archive with 1 CSVs of artifacts"),
+        (FACE, Kind.ARTIFACT_CSV, "a CSV of artifacts with 12 columns"),
+        (b"\xef\xbb\xbfId,Joy\r\n", Kind.ARTIFACT_CSV, "a CSV of artifacts with 2 columns"),
+        (JOB, Kind.JOB, "the details of a v0 job"),
+        (b"[" + JOB + b"," + JOB + b"]", Kind.JOB, "the details of a v0 job"),
+        (b'{"face": {"predictions": [{"bbox": {}}]}}', Kind.STREAMING, "streaming"),
+        (b'[{"burst": {"warning": "No vocal bursts detected.", "code": "W0101"}}]', Kind.STREAMING, "streaming"),
+        (b'{"a": 1}', Kind.JSON, "a JSON object with the keys a"),
+        (b'[{"source": {"type', Kind.JSON, "JSON that is broken"),
+        (PREDICTIONS[:-30], Kind.PREDICTIONS, "predictions of a v0 batch job (api)"),
+        (gzip.compress(b"x"), Kind.GZIP, "gzip data"),
+        (zstd(b"x"), Kind.ZSTD, "zstd data"),
+        (zipped({"a.txt": b"x"}).getvalue(), Kind.ZIP, "a ZIP archive of 1 files, none of them artifacts"),
+        (b"PK\x03\x04broken", Kind.ZIP, "a ZIP archive that is broken"),
+        (b"id,participant,age\n1,2,3\n", Kind.OTHER, "a CSV with the columns id, participant, age"),
+        (b"SELECT 1", Kind.OTHER, "text that is no JSON"),
+        (b"RIFF....WAVE", Kind.OTHER, "a RIFF file"),
+        (b"", Kind.OTHER, "an empty file"),
+    ],
+)
+def test_kinds_show_in_the_content(data: bytes, kind: Kind, about: str) -> None:
+    file = io.BytesIO(data)
+    found = detect(file)
+    assert (found.kind, file.tell()) == (kind, 0)
+    assert about in found.about
+
+
+@pytest.mark.parametrize(
+    ("form", "dialect"),
+    [("api", "api"), ("platform", "platform"), ("sdk", "sdk"), ("camel", "sdk"), ("webhook", "webhook"), ("wrapped", "wrapped")],
+)
+def test_dialects_show_at_the_beginning(form: str, dialect: str) -> None:
+    data = json.dumps(FORMS[form](job())).encode()
+    found = detect(io.BytesIO(data))
+    assert (found.kind, found.dialect) == (Kind.PREDICTIONS, dialect)
+    assert flatten_predictions(data).dialect == dialect
+
+
+def test_one_source_alone_is_detected() -> None:
+    assert detect(io.BytesIO(json.dumps(FORMS["api"](job())[0]).encode())).dialect == "object"
+
+
+@pytest.mark.parametrize(
+    ("data", "members"),
+    [
+        (PREDICTIONS, [""]),
+        (gzip.compress(PREDICTIONS), [""]),
+        (zstd(PREDICTIONS), [""]),
+        (zstd(gzip.compress(PREDICTIONS)), [""]),
+        (gzip.compress(PREDICTIONS[:1000]) + gzip.compress(PREDICTIONS[1000:]), [""]),
+        (zipped({"b/p.json": PREDICTIONS, "a/q.txt": PREDICTIONS}).getvalue(), ["b/p.json", "a/q.txt"]),
+        (zipped({"p.json.gz": gzip.compress(PREDICTIONS)}).getvalue(), ["p.json.gz"]),
+        (zipped({"in.zip": zipped({"p": PREDICTIONS}).getvalue()}).getvalue(), ["in.zip!p"]),
+        (gzip.compress(zipped({"p": PREDICTIONS}).getvalue()), ["p"]),
+    ],
+)
+def test_predictions_are_found_however_they_are_packed(data: bytes, members: list[str]) -> None:
+    parts = parts_of(data)
+    assert [part.member for part in parts] == members
+    for part in parts:
+        assert part.detected.kind == Kind.PREDICTIONS
+        assert part.can_be_flattened
+        assert part.flatten() == flatten_predictions(PREDICTIONS)
+        with part.open() as stream:
+            assert stream.read() == PREDICTIONS
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd, lambda data: zipped({"inner.zip": data}).getvalue()])
+def test_artifacts_are_found_however_they_are_packed(pack: type[bytes]) -> None:
+    [part] = parts_of(pack(ARTIFACTS))
+    assert part.detected.kind == Kind.ARTIFACTS
+    assert [(a.file, a.model, a.rows) for a in part.flatten().answers] == [("Angry/7.jpg", "face", 1)]
+
+
+def test_a_csv_alone_is_flattened_by_its_path() -> None:
+    [part] = saved_parts(io.BytesIO(FACE), name="kept/talk.mp4/face.csv")
+    assert [(a.file, a.model) for a in part.flatten().answers] == [("talk.mp4", "face")]
+    [part] = parts_of(zipped({"talk.mp4/face.csv": FACE}).getvalue())
+    assert [(a.file, a.model) for a in part.flatten().answers] == [("talk.mp4", "face")]
+
+
+def test_artifacts_with_json_beside_them_are_parts_of_their_own_and_pictures_none() -> None:
+    archive = zipped({PLACE: FACE, "file-3-Angry.zip/faces/1.jpg": b"\xff\xd8\xff", "HumeAI_predictions_1.json": PREDICTIONS})
+    parts = parts_of(archive.getvalue())
+    assert [(part.member, part.detected.kind) for part in parts] == [
+        ("", Kind.ARTIFACTS),
+        ("HumeAI_predictions_1.json", Kind.PREDICTIONS),
+    ]
+
+
+def test_what_cannot_be_flattened_is_a_part_that_says_what_it_is() -> None:
+    parts = parts_of(zipped({"a.txt": b"hello", "job.json": JOB, "p.json": PREDICTIONS}).getvalue())
+    assert [part.can_be_flattened for part in parts] == [False, False, True]
+    with pytest.raises(NotHumeData, match=r"x \(a.txt\): this is text that is no JSON"):
+        parts[0].flatten()
+    with pytest.raises(NotHumeData, match=r"x \(job.json\): this is the details of a v0 job"):
+        parts[1].flatten()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd])
+def test_packing_that_is_broken_is_told(pack: type[bytes]) -> None:
+    whole = pack(PREDICTIONS)
+    for cut in range(5, len(whole), max(1, len(whole) // 40)):
+        with pytest.raises(HumeAnalyticsError):
+            for part in parts_of(whole[:cut]):
+                part.flatten()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: zipped({"p.json": data}).getvalue()])
+def test_a_changed_byte_is_told_by_the_checksum(pack: type[bytes]) -> None:
+    changed = bytearray(pack(PREDICTIONS))
+    changed[len(changed) // 2] ^= 0xFF
+    with pytest.raises(UnreadableResponse):
+        for part in parts_of(bytes(changed)):
+            part.flatten()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd, lambda data: zipped({"p.json": data}).getvalue()])
+def test_bombs_are_refused_and_limits_can_be_raised(pack: type[bytes]) -> None:
+    bomb = pack(b"[" + b" " * 3_000_000 + PREDICTIONS[1:])
+    for limits in (Limits(free_bytes=100_000, ratio=5), Limits(member_bytes=100_000)):
+        with pytest.raises(UnreadableResponse, match=r"honest|limit"):
+            for part in parts_of(bomb, limits):
+                part.flatten()
+    [part] = parts_of(bomb)
+    assert part.flatten() == flatten_predictions(PREDICTIONS)
+
+
+def test_a_packed_zip_has_to_fit_into_memory() -> None:
+    with pytest.raises(UnreadableResponse, match="Unpack it once"):
+        parts_of(gzip.compress(ARTIFACTS), Limits(held_bytes=100))
+
+
+def test_packing_without_end_stops() -> None:
+    data = PREDICTIONS
+    for _ in range(6):
+        data = gzip.compress(data)
+    [part] = parts_of(data)
+    assert part.detected.kind == Kind.GZIP
+    assert not part.can_be_flattened
+
+
+def test_a_password_is_told() -> None:
+    data = bytearray(zipped({"p.json": PREDICTIONS}).getvalue())
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + at] |= 1
+    with pytest.raises(UnreadableResponse, match=r"password|encrypted"):
+        parts_of(bytes(data))
+
+
+def test_the_file_stays_open() -> None:
+    file = io.BytesIO(ARTIFACTS)
+    for part in saved_parts(file, name="x"):
+        part.flatten()
+    assert not file.closed
+    assert zipfile.is_zipfile(file)
