@@ -6,7 +6,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from html import escape
 from pathlib import Path
 from types import TracebackType
@@ -74,16 +73,19 @@ class Lake:
         self.loads = Loads(path / "pending", self._table, self._table_names)
         self._at = version
         self._closed = False
+        self._made_catalog: Catalog | None = None
         self._snapshots = SnapshotReader(path / "tables", self._table, self.loads, version)
 
-    @cached_property
+    @property
     def _catalog(self) -> Catalog:
         from humeanalytics.lake.catalog import Catalog  # with it DuckDB, which a run that only writes never needs
 
-        catalog = Catalog(self._snapshots)
-        if self._closed:
-            catalog.close()
-        return catalog
+        with self._lock:
+            if self._made_catalog is None:
+                self._made_catalog = Catalog(self._snapshots)
+                if self._closed:
+                    self._made_catalog.close()
+            return self._made_catalog
 
     def _table_names(self) -> list[str]:
         folder = self.path / "tables"
@@ -203,9 +205,11 @@ class Lake:
     # --------------------------------------------------------------------------------------------------------- life, looks
     def close(self) -> None:
         """Let go of the lake. Nothing needs saving."""
-        self._closed = True
-        if "_catalog" in self.__dict__:
-            self._catalog.close()
+        with self._lock:
+            self._closed = True
+            catalog = self._made_catalog
+        if catalog is not None:  # outside the lock, which a question under way may need to come to its end
+            catalog.close()
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -111,7 +112,8 @@ class Parts:
     def discard(self) -> None:
         """Remove the files."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):  # a full disk fails the footer too; the file goes anyway
+                self._writer.close()
             self._writer = None
         for path in self._files:
             path.unlink(missing_ok=True)

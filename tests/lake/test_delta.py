@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from lake_rows import spoken, table
 
-from humeanalytics.errors import LakeError
+from humeanalytics.errors import DiskFull, LakeError
 from humeanalytics.lake import layout
 from humeanalytics.lake.delta import DataFile, StoredTable
 from humeanalytics.lake.parts import Parts
@@ -140,6 +140,20 @@ def test_rows_that_fail_on_their_way_leave_nothing(prosody: StoredTable) -> None
         prosody.append("a", pieces())
     assert not prosody.holds("a")
     assert list(prosody.folder.rglob("*.parquet")) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_commits_nothing_and_leaves_nothing(prosody: StoredTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    prosody.append("before", table("prosody", spoken("s1", "r1")))
+    files = set(prosody.folder.rglob("*"))
+    real = pq.ParquetWriter
+    monkeypatch.setattr(pq, "ParquetWriter", lambda path, *rest, **options: real("/dev/full", *rest, **options))
+    with pytest.raises(DiskFull, match="No space left"):
+        prosody.append("a", table("prosody", spoken("s1", "r1")).take([0] * 200_000))
+    monkeypatch.undo()
+    assert set(prosody.folder.rglob("*")) == files
+    assert not prosody.holds("a")
+    assert prosody.append("a", table("prosody", spoken("s1", "r1"))) == 1
 
 
 def test_snapshots_say_which_loads_a_file_holds(prosody: StoredTable) -> None:

@@ -380,6 +380,23 @@ def test_a_closed_lake_says_so(growing: Lake) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------------- threads
+def test_threads_that_ask_first_at_once_share_one_catalog(filled: Lake) -> None:
+    with open_lake(filled.uri) as lake:
+        barrier = threading.Barrier(6)
+        found: list[object] = []
+
+        def ask() -> None:
+            barrier.wait()
+            found.append((id(lake._catalog), lake.sql("SELECT count(*) AS n FROM prosody").rows()))
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [(id(lake._catalog), [{"n": 4}])] * 6
+
+
 def test_many_threads_ask_while_loads_come_in(growing: Lake) -> None:
     """Each answer is of one state of the lake: as many rows of prosody as of scorings, whatever comes in meanwhile."""
     query = growing.sql("SELECT (SELECT count(*) FROM prosody_all) AS p, (SELECT count(*) FROM scorings_all) AS s")
