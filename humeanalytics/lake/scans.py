@@ -87,7 +87,9 @@ def scan(types: dict[str, str], groups: dict[frozenset[str], list[str]], where: 
     for columns, paths in groups.items():
         chosen = (identifier(name) if name in columns else _null(name, type_) for name, type_ in types.items())
         condition = f" WHERE {where}" if where else ""
-        selects.append(f"SELECT {', '.join(chosen)} FROM read_parquet({_file_list(paths)}) AS t{condition}")
+        # A lake may lie in a folder called joy=1, which is no value of a column.
+        files = f"read_parquet({_file_list(paths)}, hive_partitioning = false)"
+        selects.append(f"SELECT {', '.join(chosen)} FROM {files} AS t{condition}")
     return " UNION ALL ".join(selects)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -41,6 +42,22 @@ def test_an_unknown_table_is_told_with_those_there_are(lake: Lake) -> None:
         lake["top_expressions"]
     with pytest.raises(TableNotFound, match="face, prosody, burst, language, ner, facemesh, items"):
         lake.labelled("scorings")
+
+
+@pytest.mark.parametrize("name", ["joy=0.875", "a lake & more", "with 'quotes\"", "st*r?", "Ünï{code}", "100%"])
+def test_a_lake_may_lie_in_a_folder_of_any_usual_name(tmp_path: Path, name: str) -> None:
+    if sys.platform == "win32" and set(name) & set('*?"'):
+        pytest.skip("no such names here")
+    with open_lake(tmp_path / name / "lake") as lake:
+        commit(lake, "a", prosody=[spoken("s1", "r1", joy=0.25)], scorings=[scoring("s1", "r1")])
+        commit(lake, "b", prosody=[spoken("s2", "r2", joy=0.5)], scorings=[scoring("s2", "r2")])
+        expected = [{"recording_id": "r1", "joy": 0.25}, {"recording_id": "r2", "joy": 0.5}]
+        assert lake.sql("SELECT recording_id, joy FROM prosody ORDER BY 1").rows() == expected
+        assert lake._table("prosody").compact(many=1)
+        assert lake.sql("SELECT recording_id, joy FROM prosody ORDER BY 1").rows() == expected
+        with lake.raw.writer("batch", "predictions") as writer:
+            kept = writer.commit()
+        assert [file.response_id for file in lake.raw.list()] == [kept.response_id]
 
 
 # ----------------------------------------------------------------------------------------------- which scoring of a recording
