@@ -267,13 +267,11 @@ class _Structure:
         quotes = octets == ord('"')
         if b"\\" in data:
             quotes &= ~_escaped(octets)
-        within = np.bitwise_xor.accumulate(quotes.view(np.uint8)).view(np.bool_)
+        quoted = np.cumsum(quotes, dtype=np.int32)  # how many quotes so far: an odd number within a string
         folded = octets | 0x20  # makes [ the same as {, and ] as }
         opens, closes = folded == ord("{"), folded == ord("}")
-        marks = opens | closes
-        marks |= octets == ord(",")
-        marks &= ~within
-        found = np.flatnonzero(marks)
+        found = np.flatnonzero(opens | closes | (octets == ord(",")))
+        found = found[quoted[found] & 1 == 0]
         self._places: NDArray[np.int64] = found + start
         steps = opens[found].astype(np.int32) - closes[found]
         self._commas = steps == 0

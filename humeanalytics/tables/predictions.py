@@ -42,7 +42,7 @@ class _Model:
     def __init__(self, table: str, hume_model: str, item: str, cutter: ListCutter | None) -> None:
         self.columns = ModelRows(table, hume_model)
         self.named = NamedRows(self.columns, item)
-        self.typed = TypedRows(self.columns, cutter) if cutter and table in FIELDS else None
+        self.typed = TypedRows(self.columns, cutter, self.named.flush) if cutter and table in FIELDS else None
         self.group_column = GROUP_COLUMNS.get(table, "group_id")
 
     @property
@@ -192,9 +192,7 @@ class PredictionReader:
             self._read_rows(model, text, values, place, model.rows - first)
 
     def _read_rows(self, model: _Model, text: Undecoded, values: dict[str, Any], place: str, first: int) -> None:
-        if model.typed and (rows := model.typed.decode(text)) is not None:
-            model.named.flush()
-            model.typed.append(rows, values)
+        if model.typed and model.typed.append(text, values):
             return
         decoded: Any = decode(text, list[Any] | None, self._payload.item, place)
         if self._cutter:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,16 +70,18 @@ class ListCutter:
                 end = max(0, min(end, starts.pop() - _KEY_BYTES))
         kept: list[bytes] = []
         position = 0
-        for start, stop, reference in self._cut_lists(buffer, np.array(starts, np.int64)):
-            kept += (data[position:start], reference)
+        reference = self._base + self._cut
+        for start, stop in self._cut_lists(buffer, np.array(starts, np.int64)):
+            kept += data[position:start], b"%d" % reference
             position = stop
+            reference += 1
         end = max(end, position)
         kept.append(data[position:end])
         self._held = data[end : buffer.size]
         return b"".join(kept)
 
-    def _cut_lists(self, buffer: Buffer, starts: Ints) -> Iterator[tuple[int, int, bytes]]:
-        """Match lists with templates, keep the scores of those that fit, and yield where those are and their references."""
+    def _cut_lists(self, buffer: Buffer, starts: Ints) -> Iterable[tuple[int, int]]:
+        """Match lists with templates, keep the scores of those that fit, and return where those begin and end."""
         template_of, row_of, stops = (np.full(len(starts), -1) for _ in range(3))
         values: dict[int, NDArray[np.floating]] = {}
         remaining, number, lessons = np.arange(len(starts)), 0, 0
@@ -108,9 +110,8 @@ class ListCutter:
         cut = np.flatnonzero(template_of >= 0)
         if len(cut):
             self._segments.append(_Segment(self._cut, template_of[cut], row_of[cut], values, len(cut)))
-            for start, stop in zip(starts[cut].tolist(), stops[cut].tolist(), strict=True):
-                yield start, stop, b"%d" % (self._base + self._cut)
-                self._cut += 1
+            self._cut += len(cut)
+        return zip(starts[cut].tolist(), stops[cut].tolist(), strict=True)
 
     # ------------------------------------------------------------------------------------------------ what was cut out
     def is_reference(self, value: int) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from msgspec import Meta
+from msgspec.structs import astuple
 
 from humeanalytics.tables.columns import Layout, ModelRows, Repeated, ScoreBlock
 from humeanalytics.tables.fields import FIELDS, LISTS, TYPES, kind_of_list
@@ -25,103 +26,119 @@ _FIELD_TYPES: dict[pa.DataType, Any] = {
 }
 
 
-def _row_type(model: str) -> type[msgspec.Struct]:
-    """Return a struct of one model's rows: every field optional, lists of scores as references, nothing else allowed."""
-    plain: dict[str, Any] = {}
-    nested: dict[str, list[Any]] = {}
-    for path, column in FIELDS[model].items():
-        outer, _, inner = path.partition(".")
-        type_ = _FIELD_TYPES[TYPES[column]] | None
-        if inner:
-            nested.setdefault(outer, []).append((inner, type_, None))
-        else:
-            plain[outer] = type_
-    nested.pop("metadata", None)
-    for outer, fields in nested.items():
-        plain[outer] = msgspec.defstruct(outer.title(), fields, forbid_unknown_fields=True, gc=False) | None
-    plain |= dict.fromkeys(LISTS, int | None)
-    return msgspec.defstruct(
-        f"{model.title()}Row", [(name, type_, None) for name, type_ in plain.items()], forbid_unknown_fields=True, gc=False
-    )
+class _Shape:
+    """What a plain row of a model looks like: every field optional, lists of scores as references, nothing else allowed.
+
+    Attributes:
+        decoder: Decodes a list of such rows.
+        columns: Field -> its column, or for a field of several parts their columns; in the order of the structs.
+        lists: The fields that hold references, which come last.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.columns: dict[str, str | list[str]] = {}
+        self.lists = tuple(LISTS)
+        types: dict[str, Any] = {}
+        parts: dict[str, list[Any]] = {}
+        for path, column in FIELDS[model].items():
+            outer, _, inner = path.partition(".")
+            type_ = _FIELD_TYPES[TYPES[column]] | None
+            if outer == "metadata":
+                continue
+            if inner:
+                parts.setdefault(outer, []).append((inner, type_, None))
+                types[outer] = None
+                self.columns.setdefault(outer, []).append(column)  # type: ignore[union-attr]
+            else:
+                types[outer] = type_
+                self.columns[outer] = column
+        for outer, fields in parts.items():
+            types[outer] = msgspec.defstruct(outer.title(), fields, forbid_unknown_fields=True, gc=False) | None
+        types |= dict.fromkeys(self.lists, int | None)
+        fields = [(name, type_, None) for name, type_ in types.items()]
+        row = msgspec.defstruct(f"{model.title()}Row", fields, forbid_unknown_fields=True, gc=False)
+        self.decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
 
 
-_DECODERS = {model: msgspec.json.Decoder(list[_row_type(model)]) for model in FIELDS}  # type: ignore[misc]
+_SHAPES = {model: _Shape(model) for model in FIELDS}
 
 
 class TypedRows:
-    """Rows of one model on their way into `ModelRows`, as structs.
+    """Rows of one model on their way into `ModelRows`, read as structs and kept by field.
 
     Args:
         rows: Where they go.
         cutter: Where their scores are.
+        hand_over: Hands over rows that were read in another way and come before those that are appended here.
     """
 
-    def __init__(self, rows: ModelRows, cutter: ListCutter) -> None:
+    def __init__(self, rows: ModelRows, cutter: ListCutter, hand_over: Callable[[], None]) -> None:
         self._rows = rows
         self._cutter = cutter
-        self._decoder = _DECODERS[rows.model]
-        self._paths = {path: column for path, column in FIELDS[rows.model].items() if not path.startswith("metadata.")}
+        self._hand_over = hand_over
+        self._shape = _SHAPES[rows.model]
         self._layouts: dict[tuple[str, tuple[str, ...]], Layout] = {}
         self._clear()
 
     def _clear(self) -> None:
-        self._pending: list[Any] = []
+        self.pending = 0
+        self._fields: list[list[Any]] = [[] for _ in (*self._shape.columns, *self._shape.lists)]
         self._beside: list[tuple[dict[str, Any], int]] = []
 
-    @property
-    def pending(self) -> int:
-        """How many rows have not been handed over yet."""
-        return len(self._pending)
+    def append(self, text: Undecoded, values: dict[str, Any]) -> bool:
+        """Add a list of rows, if it is plain; else do nothing and return False.
 
-    def decode(self, text: Undecoded) -> list[Any] | None:
-        """Decode a list of rows, or return None if it is anything but plain."""
+        Args:
+            text: The list.
+            values: What columns beside those of the rows hold for all of them.
+        """
         try:
-            rows: list[Any] = self._decoder.decode(bytes_of(text))
+            rows = self._shape.decoder.decode(bytes_of(text))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        for name in LISTS:
-            references = [value for value in map(attrgetter(name), rows) if value is not None]
-            if references and not (self._cutter.is_reference(min(references)) and self._cutter.is_reference(max(references))):
-                return None  # a number where a list must be
-        return rows
-
-    def append(self, rows: list[Any], values: dict[str, Any]) -> None:
-        """Add decoded rows. ``values`` is what columns beside those of the rows hold for all of them."""
-        self._pending += rows
+            return False
+        fields = list(zip(*map(astuple, rows), strict=True))
+        for references in fields[len(self._shape.columns) :]:
+            present = [reference for reference in references if reference is not None]
+            if present and not (self._cutter.is_reference(min(present)) and self._cutter.is_reference(max(present))):
+                return False  # a number where a list must be
+        self._hand_over()
+        for held, more in zip(self._fields, fields, strict=bool(rows)):
+            held += more
         self._beside.append((values, len(rows)))
+        self.pending += len(rows)
         if self.pending >= _FLUSH_ROWS:
             self.flush()
+        return True
 
     def flush(self) -> None:
         """Hand over what is pending."""
-        rows = self._pending
-        if not rows:
+        if not self.pending:
             return
         scalars: dict[str, Any] = {}
-        for path, column in self._paths.items():
-            outer, _, inner = path.partition(".")
-            values = list(map(attrgetter(outer), rows))
-            if inner:
-                values = [None if value is None else getattr(value, inner) for value in values]
-            scalars[column] = values
+        for column, values in zip(self._shape.columns.values(), self._fields, strict=False):
+            if isinstance(column, str):
+                scalars[column] = values
+            else:
+                absent = (None,) * len(column)
+                parts = (absent if value is None else astuple(value) for value in values)
+                scalars |= zip(column, zip(*parts, strict=True), strict=True)
         counts = [count for _, count in self._beside]
-        for column in {column for values, _ in self._beside for column in values}:
-            scalars[column] = Repeated([values.get(column) for values, _ in self._beside], counts)
-        self._rows.add(len(rows), scalars, self._blocks(rows))
+        for name in {name for values, _ in self._beside for name in values}:
+            scalars[name] = Repeated([values.get(name) for values, _ in self._beside], counts)
+        self._rows.add(self.pending, scalars, self._blocks())
         self._clear()
 
-    def _blocks(self, rows: list[Any]) -> list[ScoreBlock]:
+    def _blocks(self) -> list[ScoreBlock]:
         blocks = []
-        for key in LISTS:
-            references = list(map(attrgetter(key), rows))
-            having = [i for i, reference in enumerate(references) if reference is not None]
-            if not having:
+        for key, references in zip(self._shape.lists, self._fields[len(self._shape.columns) :], strict=True):
+            rows = [row for row, reference in enumerate(references) if reference is not None]
+            if not rows:
                 continue
-            kind = kind_of_list(key, None, self._rows.model)
-            places = np.array(having)
-            for scores in self._cutter.take([references[i] for i in having]):
+            places = np.array(rows)
+            for scores in self._cutter.take([references[row] for row in rows]):
                 layout = self._layouts.get((key, scores.names))
                 if layout is None:
+                    kind = kind_of_list(key, None, self._rows.model)
                     layout = self._layouts[key, scores.names] = tuple((str(kind), name) for name in scores.names)
                 blocks.append(ScoreBlock(places[scores.rows], layout, scores.values))
         return blocks
