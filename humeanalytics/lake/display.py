@@ -34,7 +34,11 @@ def text(head: pa.Table, more: bool) -> str:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         drawn = str(connection.from_arrow(head)).rstrip()
-    return f"{drawn}\nThe first {head.num_rows} rows; .df(), .pl() and .arrow() give all." if more else drawn
+    return (
+        f"{drawn}\nThe first {head.num_rows} rows; .df(), .pl(), .arrow() and .to_csv(path) give all, and so does sql with --json or -o FILE."
+        if more
+        else drawn
+    )
 
 
 def html(head: pa.Table, more: bool) -> str:
