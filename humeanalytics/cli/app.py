@@ -40,6 +40,8 @@ def _main(
     pass
 
 
+#: What the parser of the command line makes of Ctrl-C.
+_INTERRUPTED = 130
 #: Modules of commands, in the order in which help lists them. Importing one registers its commands.
 _COMMANDS = ("demo", "scoring", "asking", "pictures", "upkeep", "serving")
 
@@ -69,6 +71,9 @@ def run(arguments: list[str] | None = None) -> int:
         return 0
     except Exception as error:
         return _other(error)
+    if code == _INTERRUPTED:
+        print("stopped", file=sys.stderr)
+        return 75
     return code if isinstance(code, int) else 0
 
 

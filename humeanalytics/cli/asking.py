@@ -142,7 +142,7 @@ def why(
         print_json(story)
         return
     for line in story:
-        typer.echo(f"{line['at'] or '':<26}{line['what']}")
+        typer.echo(f"{(line['at'] or '')[:19].replace('T', ' '):<21}{line['what']}")
 
 
 def _print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -53,7 +53,7 @@ def timeline(
             frame,
             [each.strip() for each in expressions.split(",")] if expressions else None,
             theme=theme.value,
-            title=name,
+            title=f"{table}: {name}",
         )
         drawing.save(axes, output)
     typer.echo(f"wrote {output}")
@@ -73,7 +73,7 @@ def top(
 
     with existing_lake(lake) as opened:
         frame, name = (opened[table], None) if recording is None else _rows(opened, table, recording)
-        axes = drawing.top(frame, k, theme=theme.value, title=name)
+        axes = drawing.top(frame, k, theme=theme.value, title=table if name is None else f"{table}: {name}")
         drawing.save(axes, output)
     typer.echo(f"wrote {output}")
 

@@ -20,17 +20,18 @@ from humeanalytics.settings import Settings, load_settings
 
 #: What became of Hume's APIs, and what this version of the toolkit does with each.
 SERVICES = (
-    ("Expression Measurement v1", "live", "limited release since 2026-10-06; not built into this version yet"),
+    ("Expression Measurement v1", "live", "limited release since 2026-10-06, but not built into this version yet"),
     (
         "Expression Measurement v0",
         "ended",
-        "discontinued 2026-06-14: score with --sandbox, read saved answers with ingest",
+        "on 2026-06-14: score with --sandbox, read saved answers with ingest",
     ),
-    ("EVI chat history", "ended", "ended 2026-11-13; not built into this version yet"),
+    ("EVI chat history", "ended", "on 2026-11-13; not built into this version yet"),
 )
 _LIBRARIES = ("pyarrow", "deltalake", "duckdb", "av", "httpx", "numpy", "matplotlib")
 _EXTRAS = {"pandas": "frames", "polars": "frames"}
 _ROOM_GB = 1.0
+_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Check:
 
 def check_up(lake: str | None, *, online: bool = False) -> list[Check]:
     """Look at services, libraries, settings, key, disk and lake. Asks the network only if ``online``."""
-    checks = [Check(name, "good" if state == "live" else "note", f"{state}: {text}") for name, state, text in SERVICES]
+    checks = [Check(name, "note", f"{state} {text}") for name, state, text in SERVICES]
     checks.append(Check("humeanalytics", "good", f"{__version__} on Python {sys.version.split()[0]}, {sys.platform}"))
     checks += [_library(name) for name in _LIBRARIES]
     checks += [_extra(name, extra) for name, extra in _EXTRAS.items()]
@@ -97,7 +98,8 @@ def _key(settings: Settings) -> Check:
 
 def _online(settings: Settings) -> Check:
     async def ask() -> str:
-        async with BatchApi(settings) as api:
+        impatient = settings.model_copy(update={"retry_deadline_s": _PATIENCE_S})
+        async with BatchApi(impatient) as api:
             await api.check()
             return api.origin
 

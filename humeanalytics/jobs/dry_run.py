@@ -17,7 +17,7 @@ from humeanalytics.jobs.intake import take_in
 from humeanalytics.jobs.ledger import LEDGER_FILE, Ledger
 from humeanalytics.jobs.manifest import read_manifest
 from humeanalytics.jobs.opening import open_lake
-from humeanalytics.jobs.plan import Grouping, work_of
+from humeanalytics.jobs.plan import Grouping, suits, work_of
 from humeanalytics.jobs.scoring import scoring_of, sources_of
 from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.work import Problem, Recording, Source
@@ -72,7 +72,8 @@ def dry_run_of(
     settings = settings or load_settings()
     sources = sources_of(inputs, texts, text_column, api)
     labelling = Labelling(None if manifest is None else read_manifest(manifest, on=on), labels or {}, sources)
-    settings_id = scoring_of(scoring, models, options, True).settings_id
+    wanted = scoring_of(scoring, models, options, True)
+    settings_id = wanted.settings_id
     plan = DryRun(prices_as_of=settings.batch_prices.as_of.isoformat())
     plan.recordings["found"] = len(sources)
     to_send = _unsent(sources, lake, settings_id, settings, rehash, plan)
@@ -85,6 +86,8 @@ def dry_run_of(
             plan.recordings["refused"] += 1
         elif labelling.of(found.source)[1] is not None:
             plan.recordings["excluded"] += 1
+        elif not suits(found.media_type, wanted.models):
+            plan.recordings["unsuited"] += 1
         else:
             groups += list(grouping.add(found))
     groups += list(grouping.rest())

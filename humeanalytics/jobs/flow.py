@@ -37,15 +37,22 @@ def state_folder(lake: Lake, settings: Settings) -> Path:
 
 @contextmanager
 def open_flow(
-    lake: Lake | str | os.PathLike[str] | None, flow: str, verb: str, settings: Settings, lock_wait_s: float
+    lake: Lake | str | os.PathLike[str] | None,
+    flow: str,
+    verb: str,
+    settings: Settings,
+    lock_wait_s: float,
+    *,
+    create: bool = True,
 ) -> Iterator[tuple[Lake, Ledger, str]]:
     """Open the lake, hold the flow's lock, open the ledger, begin a run; yield (lake, ledger, run id).
 
     Raises:
+        LakeNotFound: There is no lake and ``create`` is False.
         LakeLocked: The flow runs already.
         LedgerMismatch: The lake has submissions and the ledger that knows them is not here.
     """
-    opened = lake if isinstance(lake, Lake) else open_lake(_lake_uri(lake, settings))
+    opened = lake if isinstance(lake, Lake) else open_lake(_lake_uri(lake, settings), create=create)
     try:
         folder = state_folder(opened, settings)
         with flow_lock(folder / "locks", flow, lake_uri=opened.uri, wait_s=lock_wait_s):

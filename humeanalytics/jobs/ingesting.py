@@ -84,8 +84,7 @@ def ingest(
         work = _Ingest(opened, ledger, labelling, summary)
         work.recover()
         work.take(paths, shown)
-        if note := labelling.unmatched_note():
-            summary.notes.append(note)
+        summary.notes += labelling.notes()
         summary.exit_code = 3 if summary.files["failed"] else 0
         summary.duration_s = time.monotonic() - begun
         load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)

@@ -380,6 +380,14 @@ class Ledger:
         rows = self._db.execute("SELECT state, count(*) FROM jobs WHERE ? IS NULL OR api = ? GROUP BY state", (api, api))
         return dict(rows.fetchall())
 
+    def counts_of_run(self, run_id: str) -> dict[str, int]:
+        """Jobs by state, of those that a run had to do with."""
+        rows = self._db.execute(
+            "SELECT state, count(*) FROM jobs WHERE job_id IN (SELECT job_id FROM moves WHERE run_id = ?) GROUP BY state",
+            (run_id,),
+        )
+        return dict(rows.fetchall())
+
     def history(self, job_id: str) -> list[tuple[str, str, str | None]]:
         """Every move of a job: when, to which state, why."""
         return self._db.execute("SELECT at, state, why FROM moves WHERE job_id = ? ORDER BY rowid", (job_id,)).fetchall()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from humeanalytics.errors import LakeError
 from humeanalytics.jobs.ledger import LEDGER_FILE
 from humeanalytics.lake import lake as lakes
 from humeanalytics.lake.lake import Lake
@@ -55,10 +56,14 @@ def open_lake(
     """
     opened: list[Lake] = []
     jobs = {"jobs": lambda: _jobs(opened[0])}  # asked for only once the lake is open
-    opened.append(
-        lakes.open_lake(os.fspath(uri), create=create, version=version, storage_options=storage_options, providers=jobs)
-    )
-    return opened[0]
+    try:
+        lake = lakes.open_lake(os.fspath(uri), create=create, version=version, storage_options=storage_options, providers=jobs)
+    except LakeError:
+        raise
+    except OSError as error:
+        raise LakeError(f"{os.fspath(uri)} cannot be used as a lake: {error.strerror or error}.", uri=os.fspath(uri)) from error
+    opened.append(lake)
+    return lake
 
 
 def _jobs(lake: Lake) -> pa.Table:

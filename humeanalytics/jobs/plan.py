@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from humeanalytics.api.batch import LIMITS
@@ -15,6 +15,24 @@ def kind_of(recording: Recording) -> Kind:
     if recording.source.kind == "file" and recording.media_type == "text":
         return "text"
     return recording.source.kind
+
+
+#: Media type -> the models that can answer for it. Hume answers nothing for others, and bills them all the same.
+_ANSWERED_BY: dict[str, frozenset[str]] = {
+    "text": frozenset({"language", "ner"}),
+    "image": frozenset({"face", "facemesh"}),
+    "audio": frozenset({"prosody", "burst", "language", "ner"}),
+}
+
+
+def suits(media_type: str | None, models: Iterable[str]) -> bool:
+    """Return whether any of some models can answer for a recording of this type.
+
+    >>> suits("text", ["prosody"]), suits("text", ["prosody", "language"]), suits("video", ["face"])
+    (False, True, True)
+    """
+    able = _ANSWERED_BY.get(media_type or "")
+    return able is None or not able.isdisjoint(models)
 
 
 def work_of(recording: Recording, position: int) -> Work:

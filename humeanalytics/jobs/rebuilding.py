@@ -47,7 +47,7 @@ def rebuild(
     """
     begun = time.monotonic()
     settings = settings or load_settings()
-    with open_flow(lake, FLOW, FLOW, settings, lock_wait_s) as (opened, ledger, run_id):
+    with open_flow(lake, FLOW, FLOW, settings, lock_wait_s, create=False) as (opened, ledger, run_id):
         locks = state_folder(opened, settings) / "locks"
         with (
             flow_lock(locks, batch.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),

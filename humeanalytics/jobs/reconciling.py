@@ -43,7 +43,7 @@ def reconcile(
 async def _reconcile(lake: Lake | str | os.PathLike[str] | None, settings: Settings, lock_wait_s: float) -> RunSummary:
     begun = time.monotonic()
     settings.key()
-    with open_flow(lake, FLOW, "reconcile", settings, lock_wait_s) as (opened, ledger, run_id):
+    with open_flow(lake, FLOW, "reconcile", settings, lock_wait_s, create=False) as (opened, ledger, run_id):
         summary = RunSummary("reconcile", opened.uri, run_id)
         async with BatchApi(settings) as api:
             await api.check()

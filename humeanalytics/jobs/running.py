@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -24,9 +25,25 @@ def run_sync(core: Coroutine[Any, Any, T]) -> T:
     if _a_loop_is_running():
         return _in_a_thread(core)
     try:
-        return asyncio.run(core)
-    except KeyboardInterrupt:
+        return asyncio.run(_ended_by_sigterm(core))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted(_RESUME) from None
+
+
+async def _ended_by_sigterm(core: Coroutine[Any, Any, T]) -> T:
+    """Let SIGTERM, with which containers stop what they run, end ``core`` as Ctrl-C does."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows, or a thread that gets no signals
+        return await core
+    try:
+        return await core
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _a_loop_is_running() -> bool:

@@ -37,7 +37,7 @@ def saved_item_rows(
             continue
         done.add(recording_id)
         uri, name = _place(answer, path)
-        labels, excluded_reason = labelling.of(Source(uri, "file", sent_uri=name))
+        labels, excluded_reason = labelling.of(Source(uri if "://" in uri else answer.file, "file"))
         media_type = _media_type(answer)
         item_id = recordings.item_id(uri, recording_id)
         yield "recordings", {"recording_id": recording_id, "md5": answer.source.md5sum, "media_type": media_type}

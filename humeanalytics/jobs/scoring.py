@@ -163,7 +163,7 @@ async def _score(
             opened.claim(synthetic=bool(api.synthetic))
             opened.bind_ledger(ledger.ledger_id)
             summary.synthetic = bool(api.synthetic)
-            wanted = Wanted(FLOW, api.origin, scoring.settings_id)
+            wanted = Wanted(FLOW, api.origin, scoring.settings_id, tuple(scoring.models))
             _record_settings(opened, ledger, scoring, run_id)
             contents = Contents(sources)
             taking_in = TakingIn(opened, ledger, sources, labelling, Grouping(settings), wanted, summary, progress)
@@ -176,8 +176,7 @@ async def _score(
             except (HumeAnalyticsError, asyncio.CancelledError) as error:
                 ended = error
             _conclude(summary, floor, ended)
-            if note := labelling.unmatched_note():
-                summary.notes.append(note)
+            summary.notes += labelling.notes()
             summary.duration_s = time.monotonic() - begun
             load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
             ledger.end_run(run_id, summary.exit_code, summary.to_dict())
@@ -202,7 +201,7 @@ def _conclude(summary: RunSummary, floor: Floor, ended: BaseException | None) ->
     summary.recordings["sent"] = floor.counts["sent"]
     summary.rows = loader.rows_loaded
     summary.cost_usd = floor.cost_usd
-    summary.jobs.update(ledger.counts(FLOW))
+    summary.jobs.update(ledger.counts_of_run(floor.run_id))
     for uri, message in loader.messages:
         summary.add_error(uri, message)
     for trouble in floor.troubles:
@@ -213,6 +212,10 @@ def _conclude(summary: RunSummary, floor: Floor, ended: BaseException | None) ->
         summary.notes.append(
             f"{unknown} recordings were sent and their answer was lost. They are looked for at Hume at the start of each run, "
             "or by: humeanalytics reconcile"
+        )
+    if unsuited := summary.recordings["unsuited"]:
+        summary.notes.append(
+            f"{unsuited:,} recordings were not sent: none of the models chosen can answer for their kind of media."
         )
     if loader.scores_rounded:
         summary.notes.append(f"{loader.scores_rounded:,} scores were no float32 values and were rounded; raw/ has them exactly.")

@@ -107,7 +107,7 @@ def saved_files(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     for given in inputs:
         path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
         if os.path.isdir(path):  # noqa: PTH112
-            found = sorted(str(each) for each in Path(path).rglob("*") if _is_saved_answer(each))
+            found = sorted(_saved_answers(path))
         elif os.path.lexists(path):
             found = [path]
         else:
@@ -117,8 +117,14 @@ def saved_files(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
         yield from (each for each in found if each not in seen and not seen.add(each))  # type: ignore[func-returns-value]
 
 
-def _is_saved_answer(path: Path) -> bool:
-    return path.suffix.lower() == ".json" and not path.name.startswith(".") and path.is_file()
+def _saved_answers(folder: str) -> Iterator[str]:
+    """JSON files below a folder, but for those of lakes."""
+    for place, folders, names in os.walk(folder):
+        if "lake.json" in names:
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (os.path.join(place, name) for name in names if name.lower().endswith(".json") and name[0] != ".")  # noqa: PTH118
 
 
 def text_sources(table: Path, column: str | None) -> list[Source]:

@@ -12,6 +12,10 @@ from typing import Any
 SHOWN_ERRORS = 20
 
 
+def _error_line(uri: str, message: str) -> str:
+    return message if not uri or uri in message else f"{uri}: {message}"
+
+
 @dataclass
 class RunSummary:
     """The outcome of one call of a verb.
@@ -69,7 +73,7 @@ class RunSummary:
         if self.cost_usd:
             lines.append(("cost", f"about {self.cost_usd:,.2f} USD at the list prices in the settings"))
         lines.append(("time", f"{self.duration_s:,.1f} s"))
-        lines += [("error", f"{error['uri'] or ''}: {error['message']}".lstrip(": ")) for error in self.errors]
+        lines += [("error", _error_line(error["uri"] or "", error["message"])) for error in self.errors]
         lines += [("note", note) for note in self.notes]
         return lines
 

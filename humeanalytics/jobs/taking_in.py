@@ -18,7 +18,7 @@ from humeanalytics.jobs.bookkeeping import Row, item_row, load_rows, problem_row
 from humeanalytics.jobs.intake import take_in
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.manifest import Manifest, ManifestRow
-from humeanalytics.jobs.plan import Grouping
+from humeanalytics.jobs.plan import Grouping, suits
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.jobs.work import Problem, Recording, Source, Standing, name_of
@@ -37,6 +37,7 @@ class Wanted:
     api: str
     origin: str
     settings_id: str
+    models: tuple[str, ...]
 
     def ids(self) -> dict[str, str]:
         return {"api": self.api, "origin": self.origin, "settings_id": self.settings_id}
@@ -56,8 +57,11 @@ class Labelling:
 
     def __init__(self, manifest: Manifest | None, labels: Mapping[str, str], sources: Iterable[Source] = ()) -> None:
         self._manifest, self._labels = manifest, dict(labels)
+        self._without_row: list[str] = []
         if manifest is not None:
-            manifest.match_all((uri_of(source.uri), name_of(source.uri)) for source in sources)
+            of_sources = list(sources)
+            found = manifest.match_all((uri_of(source.uri), name_of(source.uri)) for source in of_sources)
+            self._without_row = [source.uri for source in of_sources if uri_of(source.uri) not in found]
 
     @property
     def applies_to_known(self) -> bool:
@@ -76,17 +80,24 @@ class Labelling:
         labels = dict(source.labels) | (dict(row.labels) if row else {}) | self._labels
         return labels, row.excluded_reason if row else excluded_before
 
-    def unmatched_note(self) -> str | None:
-        """Return a warning of the manifest's rows that are of nothing, or None."""
-        rows = [] if self._manifest is None else self._manifest.unmatched()
-        if not rows:
-            return None
-        named = ", ".join(f"{row.file} (line {row.line})" for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
-        return f"{len(rows):,} rows of the manifest fit no recording: {named}"
+    def notes(self) -> list[str]:
+        """Return what the user should know: rows of the manifest that are of nothing, and recordings without a row."""
+        notes: list[str] = []
+        if rows := [] if self._manifest is None else self._manifest.unmatched():
+            notes.append(f"in the manifest, but not found: {_few([f'{row.file} (line {row.line})' for row in rows])}")
+        if self._without_row:
+            notes.append(
+                f"found, but not in the manifest, so without its labels: {_few([name_of(u) for u in self._without_row])}"
+            )
+        return notes
 
     def recorded_at(self, source: Source) -> datetime | None:
         row = self.row(source)
         return row.recorded_at if row else None
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def labels_hash(labels: Mapping[str, str]) -> str | None:
@@ -131,7 +142,7 @@ class TakingIn:
         # An archive's members stand nowhere but in the archive.
         again = [recording.source for recording in known if recording.media_type == "archive"]
         for recording in known:
-            if recording.media_type != "archive":
+            if recording.media_type != "archive" and self._suits(recording):
                 for group in self._grouping.add(recording):
                     yield group
         to_read = [*again, *(self._sources[uri] for uri in standing.new)]
@@ -141,6 +152,11 @@ class TakingIn:
                     yield group
         for group in self._grouping.rest():
             yield group
+
+    def _suits(self, recording: Recording) -> bool:
+        fits = suits(recording.media_type, self._wanted.models)
+        self._summary.recordings["unsuited"] += not fits
+        return fits
 
     def _look_up(self, rehash: bool) -> Standing:
         return self._ledger.look_up(self._sources.values(), **self._wanted.ids(), recheck=rehash)
@@ -176,7 +192,8 @@ class TakingIn:
                     rows["labels"] += _label_rows(item["item_id"], labels)
                 said.append((each.source.uri, labels_hash(labels), excluded))
                 if excluded is None:
-                    to_send.append(each)
+                    if self._suits(each):
+                        to_send.append(each)
                 else:  # whoever took back their consent is not sent anywhere
                     self._summary.recordings["excluded"] += 1
         load_rows(self._lake, rows, flow=self._wanted.api, run_id=self._summary.run_id)

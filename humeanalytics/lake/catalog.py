@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,26 +18,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from humeanalytics import vocabulary
 from humeanalytics.errors import LakeError
 from humeanalytics.lake import views
+from humeanalytics.lake.lookups import canonical_ids, known_names
 from humeanalytics.lake.scans import FileColumns, column_types, identifier, literal, scan
 from humeanalytics.lake.snapshot import LakeSnapshot, SnapshotReader
-from humeanalytics.tables.schema import HUME_KIND, HUME_NAME, SCORE_TABLES, TABLES
+from humeanalytics.tables.schema import SCORE_TABLES, TABLES
 
 _NOT_HIDDEN_LOAD = "NOT EXISTS (FROM internal.hidden_loads AS h WHERE h.load_id = t.load_id)"
 _NOT_HIDDEN_SCORING = "NOT EXISTS (FROM internal.hidden_scorings AS h WHERE h.scoring_id = t.scoring_id{})"
-_NAMES = pa.schema(
-    [
-        ("model", pa.string()),
-        ("column", pa.string()),
-        ("name", pa.string()),
-        ("kind", pa.string()),
-        ("colour", pa.string()),
-        ("place", pa.int32()),
-        ("nth", pa.int32()),
-    ]
-)
 #: Bookkeeping that decides which scorings hold.
 _DECIDING = ("scorings", "items", "recording_aliases", "labels")
 
@@ -140,7 +129,7 @@ class Catalog:
         if columns != self._columns:  # a view has its columns from when it was made
             self._made.clear()
             self._columns = columns
-            self._store("names", _names(state, names))
+            self._store("names", known_names(state, names))
         self._store("hidden_loads", pa.table({"load_id": pa.array(sorted(state.hidden), pa.string())}))
         relations: dict[str, Relation] = {}
         for name in names:
@@ -181,7 +170,7 @@ class Catalog:
         """
         self._view("recording_aliases", views.view_text("recording_aliases").sql)
         ties = self._rows("SELECT alias_id, recording_id FROM main.recording_aliases ORDER BY ALL")
-        self._store("aliased", _canonical(ties))
+        self._store("aliased", canonical_ids(ties))
         for name in ("items", "labels", "scorings"):
             self._view(name, views.view_text(name).sql)
         keys = self._rows("SELECT DISTINCT key FROM main.labels WHERE key IS NOT NULL ORDER BY key")
@@ -245,32 +234,3 @@ def _scores(names: Iterable[str], columns: dict[str, dict[str, str]]) -> list[st
 
 def _loads_differ(before: LakeSnapshot, after: LakeSnapshot) -> bool:
     return before.hidden != after.hidden or before.complete != after.complete
-
-
-def _canonical(ties: Sequence[tuple[str, ...]]) -> pa.Table:
-    """Return for each id in a tie one id that stands for all it is tied to."""
-    canonical: dict[str, str] = {}
-
-    def find(recording_id: str) -> str:
-        while (towards := canonical.setdefault(recording_id, recording_id)) != recording_id:
-            recording_id = towards
-        return recording_id
-
-    for alias_id, recording_id in ties:
-        canonical[find(alias_id)] = find(recording_id)
-    ids = sorted(canonical)
-    return pa.table({"recording_id": pa.array(ids, pa.string()), "canonical_id": pa.array(map(find, ids), pa.string())})
-
-
-def _names(state: LakeSnapshot, tables: Iterable[str]) -> pa.Table:
-    """Return every name known or met: by model, in the order of the vocabulary, then what the lake has beyond it."""
-    rows: list[dict[str, object]] = []
-    for place, model in enumerate(name for name in tables if name in SCORE_TABLES or name not in TABLES):
-        known = {name.column: (name.name, name.kind, name.colour) for name in vocabulary.names_of(model)}
-        for field in state.tables[model].schema if model in state.tables else ():
-            if field.name not in known and HUME_NAME in (field.metadata or {}):
-                kind = field.metadata.get(HUME_KIND, b"expression").decode()
-                known[field.name] = field.metadata[HUME_NAME].decode(), kind, None
-        for nth, (column, (name, kind, colour)) in enumerate(known.items()):
-            rows.append(dict(zip(_NAMES.names, (model, column, name, kind, colour, place, nth), strict=True)))
-    return pa.Table.from_pylist(rows, schema=_NAMES)

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import random
 import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import RemoveAction
 
 from humeanalytics.errors import LakeError
-from humeanalytics.lake import layout
-from humeanalytics.lake.durable import disk_full_named, make_folder, sync_file, sync_folder
-from humeanalytics.lake.parts import Parts, Rows, read_rows
+from humeanalytics.lake import layout, merging
+from humeanalytics.lake.durable import disk_full_named, make_folder, pause
+from humeanalytics.lake.parts import Parts, Rows
+from humeanalytics.lake.versions import Snapshot, log_file, read_snapshot, sync_commits
 
 _ATTEMPTS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """One Parquet file of a snapshot. It holds rows of loads from ``load_first`` to ``load_last`` (None: not known)."""
-
-    path: str
-    modified_ms: int
-    size_bytes: int
-    rows: int
-    load_first: str | None
-    load_last: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One version of a table."""
-
-    version: int
-    schema: pa.Schema
-    files: tuple[DataFile, ...]
 
 
 class StoredTable:
@@ -69,7 +41,7 @@ class StoredTable:
         with self._reading:
             self._read, moved = self._current(self._read)
             if self._read is not None and (moved or self._snapshot is None):
-                self._snapshot = _snapshot(self._read, self.folder)
+                self._snapshot = read_snapshot(self._read, self.folder)
             return self._snapshot if self._read is not None else None
 
     def snapshot_at(self, version: int) -> Snapshot:
@@ -79,7 +51,7 @@ class StoredTable:
             LakeError: There is no such version.
         """
         try:
-            return _snapshot(DeltaTable(str(self.folder), version=version), self.folder)
+            return read_snapshot(DeltaTable(str(self.folder), version=version), self.folder)
         except DeltaError as error:
             raise LakeError(f"Table {self.name} has no version {version}: {error}", uri=str(self.folder)) from error
 
@@ -93,13 +65,10 @@ class StoredTable:
             except TableNotFoundError:
                 return None, False
         # Versions are numbered without gaps and their logs stay: asking for the next one is all it takes.
-        if not self._log(table.version() + 1).exists():
+        if not log_file(self.folder, table.version() + 1).exists():
             return table, False
         table.update_incremental()
         return table, True
-
-    def _log(self, version: int) -> Path:
-        return self.folder / "_delta_log" / f"{version:020d}.json"
 
     # ----------------------------------------------------------------------------------------------------------- writing
     def holds(self, load_id: str) -> bool:
@@ -143,7 +112,7 @@ class StoredTable:
     def _commit(self, load_id: str, parts: Parts) -> None:
         failure: Exception | None = None
         for attempt in range(_ATTEMPTS):
-            _pause(attempt)
+            pause(attempt)
             with self._writing:
                 table = self._open_for_writing(parts.schema)
                 if table.transaction_version(load_id) is not None:  # another process committed this very load
@@ -164,7 +133,7 @@ class StoredTable:
                     # Another commit of this very load, or one that changed the columns: look again.
                     failure, self._write = error, None
                     continue
-                self._sync(before + 1, table.version())
+                sync_commits(self.folder, before + 1, table.version())
                 return
         parts.discard()
         raise LakeError(
@@ -178,27 +147,16 @@ class StoredTable:
             try:
                 DeltaTable.create(str(self.folder), Schema.from_arrow(schema), configuration=layout.DELTA_CONFIGURATION)
             except (DeltaError, OSError):
-                if not self._log(0).exists():  # else another process made it first
+                if not log_file(self.folder, 0).exists():  # else another process made it first
                     raise
-            self._sync(0, 0)
+            sync_commits(self.folder, 0, 0)
             self._write = DeltaTable(str(self.folder))
         return self._write
-
-    def _sync(self, first: int, last: int) -> None:
-        """Wait until commits are on disk: what a ledger calls loaded must not go with the power."""
-        for version in range(first, last + 1):
-            log = self._log(version)
-            for path in _added(log):
-                if (self.folder / path).exists():
-                    sync_file(self.folder / path)
-            sync_file(log)
-        sync_folder(self.folder)
-        sync_folder(self.folder / "_delta_log")
 
     def remove(self, load_id: str) -> None:
         """Take away the rows of one load. It counts as committed ever after: it cannot come again."""
         for attempt in range(_ATTEMPTS):
-            _pause(attempt)
+            pause(attempt)
             with self._writing:
                 self._write, _ = self._current(self._write)
                 if self._write is None or self._write.transaction_version(load_id) is None:
@@ -210,13 +168,13 @@ class StoredTable:
                 except CommitFailedError:  # the files were merged meanwhile
                     self._write = None
                     continue
-                self._sync(before + 1, self._write.version())
+                sync_commits(self.folder, before + 1, self._write.version())
                 return
         raise LakeError(f"Table {self.name} changed under every attempt to remove load {load_id}.", uri=str(self.folder))
 
     # -------------------------------------------------------------------------------------------------------- compaction
     def compact(self, *, many: int = layout.MANY_FILES, vacuum: bool = True) -> bool:
-        """Merge the small files when there are many; return whether there were.
+        """Merge the small files when there are many; return whether that was done.
 
         Args:
             many: More small files than this are merged.
@@ -226,77 +184,8 @@ class StoredTable:
             DiskFull: There is no room; nothing is changed.
         """
         snapshot = self.snapshot()
-        small = [file for file in snapshot.files if file.size_bytes < layout.FILE_BYTES // 2] if snapshot else []
-        if snapshot is None or len(small) <= many:
-            return False
         with disk_full_named(self.folder):
-            merged = Parts(self.folder, snapshot.schema, None).write_all(read_rows(file.path for file in small))
-            if not self._exchange(small, merged):
-                merged.discard()
-            elif vacuum:
-                self._vacuum()
-        return True
-
-    def _exchange(self, files: Sequence[DataFile], merged: Parts) -> bool:
-        """Commit merged files in place of those they were made of, unless one of these is gone.
-
-        Delta Lake (the library) rebases a commit over those that came before it, and does not see that two of them take
-        away the same file: their rows would be doubled. So this commit may not be rebased. It is of the very version that
-        was looked at, or it fails and the next one is looked at.
-        """
-        removed_ms = int(time.time() * 1000)
-        removals = [RemoveAction(quote(Path(f.path).name), False, removed_ms, f.size_bytes, {}) for f in files]
-        actions = [*removals, *merged.actions(modified_ms=min(file.modified_ms for file in files))]
-        table = DeltaTable(str(self.folder))
-        for attempt in range(_ATTEMPTS):
-            _pause(attempt)
-            table.update_incremental()
-            if not set(files) <= set(_snapshot(table, self.folder).files):
-                return False
-            before = table.version()
-            try:
-                only_next = CommitProperties(max_commit_retries=0)
-                table.create_write_transaction(actions, "append", table.schema(), commit_properties=only_next)
-            except CommitFailedError:
-                continue
-            self._sync(before + 1, before + 1)
-            return True
-        return False
-
-    def _vacuum(self) -> None:
-        table = DeltaTable(str(self.folder))
-        if table.vacuum(retention_hours=layout.RETENTION_HOURS, dry_run=True, full=True):
-            table.vacuum(retention_hours=layout.RETENTION_HOURS, dry_run=False, full=True)
-
-
-def _pause(attempt: int) -> None:
-    """Wait a little before another attempt, by chance longer each time."""
-    if attempt:
-        time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
-
-
-def _snapshot(table: DeltaTable, folder: Path) -> Snapshot:
-    adds = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all()
-    count = adds.num_rows
-
-    def column(name: str) -> list[Any]:
-        return adds.column(name).to_pylist() if name in adds.column_names else [None] * count
-
-    names = ("modification_time", "path", "size_bytes", "num_records", "min.load_id", "max.load_id")
-    files = tuple(
-        DataFile(_local(path, folder), modified_ms, size, rows or 0, first, last)
-        for modified_ms, path, size, rows, first, last in sorted(zip(*map(column, names), strict=True), key=lambda f: f[:2])
-    )
-    return Snapshot(table.version(), pa.schema(table.schema().to_arrow()), files)
-
-
-def _local(path: str, folder: Path) -> str:
-    """Return the file that a log entry means: relative to the table, or a URI, percent-encoded either way."""
-    if path.startswith("file:"):
-        return unquote(urlsplit(path).path)
-    return str(folder / unquote(path))
-
-
-def _added(log: Path) -> list[str]:
-    actions = (json.loads(line) for line in log.read_bytes().splitlines() if b'"add"' in line)
-    return [unquote(action["add"]["path"]) for action in actions if "add" in action]
+            merged = snapshot is not None and merging.merge_small_files(self.folder, snapshot, many)
+            if merged and vacuum:
+                merging.remove_unused(self.folder)
+        return merged

@@ -29,16 +29,15 @@ _STYLE = """
 """.strip().replace("\n", "")
 
 
+_FIRST = "The first {} rows. In Python .df(), .pl(), .arrow() and .to_csv(path) give all, on the command line --json and -o FILE."
+
+
 def text(head: pa.Table, more: bool) -> str:
     """Return the first rows of an answer as a table of characters."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         drawn = str(connection.from_arrow(head)).rstrip()
-    return (
-        f"{drawn}\nThe first {head.num_rows} rows; .df(), .pl(), .arrow() and .to_csv(path) give all, and so does sql with --json or -o FILE."
-        if more
-        else drawn
-    )
+    return f"{drawn}\n{_FIRST.format(head.num_rows)}" if more else drawn
 
 
 def html(head: pa.Table, more: bool) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,6 +102,12 @@ def _write_beside(path: Path, data: bytes) -> Path:
             temporary.unlink(missing_ok=True)
             raise
     return temporary
+
+
+def pause(attempt: int) -> None:
+    """Wait before another attempt at something that others were at too: not before the first, then by chance ever longer."""
+    if attempt:
+        time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
 
 
 @contextmanager

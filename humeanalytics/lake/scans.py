@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from humeanalytics.lake.delta import DataFile
+from humeanalytics.lake.versions import DataFile
 
 if TYPE_CHECKING:
     import duckdb

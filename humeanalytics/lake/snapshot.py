@@ -19,8 +19,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from humeanalytics.errors import LakeError
-from humeanalytics.lake.delta import DataFile, Snapshot, StoredTable
+from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.loads import Loads
+from humeanalytics.lake.versions import DataFile, Snapshot
 
 
 @dataclass(frozen=True)

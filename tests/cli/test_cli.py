@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,6 +206,57 @@ def test_ingest_what_was_saved(tmp_path: Path) -> None:
     assert json.loads(run("sql", counted, "--lake", lake, "--json").stdout) == [{"same": True}]
     real = run("ingest", str(sample("predictions.json")), "--lake", lake)
     assert (real.returncode, "--synthetic" in real.stderr) == (2, True)
+
+
+def test_ingest_leaves_lakes_alone_and_takes_a_manifest(lake: str, tmp_path: Path) -> None:
+    shutil.copytree(lake, tmp_path / "saved" / "lake")
+    shutil.copy(sample("predictions.json"), tmp_path / "saved")
+    target = str(tmp_path / "target")
+    manifest = str(sample("manifest.csv"))
+    done = run("ingest", str(tmp_path / "saved"), "--lake", target, "--synthetic", "--manifest", manifest, "--json", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["files"] == {"found": 1, "known": 0, "loaded": 1}
+    query = "SELECT DISTINCT participant FROM prosody_labelled ORDER BY ALL"
+    assert json.loads(run("sql", query, "--lake", target, "--json").stdout) == [{"participant": "007"}, {"participant": "012"}]
+
+
+@pytest.mark.parametrize("command", ["rebuild", "reconcile"])
+def test_upkeep_of_a_lake_that_is_not_there(command: str, tmp_path: Path) -> None:
+    done = run(command, "--lake", str(tmp_path / "typo"), HUME_API_KEY="any", HUME_BASE_URL="http://127.0.0.1:9")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_place_where_no_lake_can_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = run("ingest", str(sample("predictions.json")), "--lake", str(tmp_path / "file" / "lake"), "--synthetic")
+    assert (done.returncode, "Traceback" in done.stderr, "lake" in done.stderr) == (2, False, True)
+
+
+def test_a_container_that_stops_us_gets_a_clean_end(tmp_path: Path) -> None:
+    (tmp_path / "slow.json").write_text(json.dumps([{"method": "POST", "path": "/v0/batch/jobs", "stuck": "IN_PROGRESS"}]))
+    command = [sys.executable, "-m", "humeanalytics.sandbox", "--port", "0", "--faults", str(tmp_path / "slow.json")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip().rpartition(" ")[2]
+        score = ["score", str(samples_folder() / "recordings"), "--api", "batch", "--lake", str(tmp_path / "lake"), "--quiet"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "humeanalytics", *score],
+            env={**_CLEAN, "HUME_BASE_URL": url, "HUME_API_KEY": "any"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while not list((tmp_path / "lake" / "raw").rglob("*.zst") if (tmp_path / "lake").exists() else ()):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            process.terminate()
+            _, err = process.communicate(timeout=60)
+            assert (process.returncode, "Traceback" in err, "goes on" in err) == (75, False, True)
+        finally:
+            process.kill()
+            server.terminate()
 
 
 def test_a_lake_of_a_newer_format_is_refused(tmp_path: Path) -> None:

@@ -191,6 +191,24 @@ def test_labels_come_from_manifest_and_flags(voices: Callable[..., Path], hume: 
     assert rows(lake, "SELECT count(DISTINCT recording_id) AS n FROM prosody_all") == [{"n": 2}]
 
 
+def test_what_no_model_can_answer_for_is_not_sent(voices: Callable[..., Path], hume: Sandbox, tmp_path: Path) -> None:
+    folder, lake = voices(2), tmp_path / "lake"
+    (folder / "note.txt").write_text("A text has no voice.")
+    for _ in range(2):
+        summary = ha.score(folder, lake, api="batch", models=["prosody"], settings=hume.settings)
+        assert (summary.recordings["unsuited"], summary.exit_code, sent(hume)) == (1, 0, 2)
+        assert any("none of the models chosen" in note for note in summary.notes)
+    assert ha.score(folder, lake, api="batch", models=["language"], settings=hume.settings).recordings["scored"] == 3
+
+
+def test_manifest_and_folder_that_do_not_fit_are_told_of(voices: Callable[..., Path], hume: Sandbox, tmp_path: Path) -> None:
+    manifest = tmp_path / "people.csv"
+    manifest.write_text("file,participant\n0000.wav,007\nabsent.wav,008\n")
+    notes = "\n".join(score(voices(2), tmp_path / "lake", manifest=manifest, settings=hume.settings).notes)
+    assert "in the manifest, but not found: absent.wav (line 3)" in notes
+    assert "found, but not in the manifest, so without its labels: 0001.wav" in notes
+
+
 # ------------------------------------------------------------------------------------------------ what is refused
 def test_bad_files_never_stop_the_others(voices: Callable[..., Path], hume: Sandbox, tmp_path: Path) -> None:
     folder, lake = voices(2), tmp_path / "lake"

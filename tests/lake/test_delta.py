@@ -17,9 +17,10 @@ import pytest
 from lake_rows import spoken, table
 
 from humeanalytics.errors import DiskFull, LakeError
-from humeanalytics.lake import layout
-from humeanalytics.lake.delta import DataFile, StoredTable
+from humeanalytics.lake import layout, merging
+from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.parts import Parts
+from humeanalytics.lake.versions import DataFile
 from humeanalytics.tables.schema import HUME_NAME, schema_of
 from humeanalytics.tables.unknown import score_field
 
@@ -348,16 +349,19 @@ def test_merging_at_once_doubles_nothing(prosody: StoredTable) -> None:
 def test_a_merge_of_files_that_are_gone_changes_nothing(prosody: StoredTable, monkeypatch: pytest.MonkeyPatch) -> None:
     for k in range(4):
         prosody.append(f"load-{k}", table("prosody", spoken(f"s{k}", "r")))
-    slow = another(prosody)
-    exchange = slow._exchange
+    exchange = merging.exchange
 
-    def late(files: list[DataFile], merged: Parts) -> bool:
+    def late(folder: Path, files: list[DataFile], merged: Parts) -> bool:
+        monkeypatch.setattr(merging, "exchange", exchange)
         assert another(prosody).compact(many=1)
-        return exchange(files, merged)
+        return exchange(folder, files, merged)
 
-    monkeypatch.setattr(slow, "_exchange", late)
-    slow.compact(many=1)
+    monkeypatch.setattr(merging, "exchange", late)
+    assert not prosody.compact(many=1)
     assert len(rows_of(prosody)) == 4
+    snapshot = prosody.snapshot()
+    assert snapshot is not None
+    assert len(list(prosody.folder.glob("*.parquet"))) == 4 + len(snapshot.files)
 
 
 def test_merging_appending_and_removing_at_once_keep_every_row(prosody: StoredTable) -> None:
