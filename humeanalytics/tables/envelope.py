@@ -30,7 +30,8 @@ Node = Undecoded | JsonStream
 Members = Iterator[tuple[str, Node]]
 
 _MAX_DEPTH = 32
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL = re.compile(r"[a-z][a-z0-9]*(?:[A-Z][a-z0-9]*)+")
+_HUMP = re.compile(r"(?=[A-Z])")
 _RENAMED = {"md5_sum": "md5sum", "md_5_sum": "md5sum"}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SDK_KEY = re.compile(rb'"(md_5_sum|md5Sum|contentType|fileId)"')
@@ -39,12 +40,12 @@ _STREAMED = re.compile(rb'\{\s*"(predictions|warning|error)"')
 
 @lru_cache(4096)
 def canonical(key: str) -> str:
-    """Return a key as Hume's API spells it, from that or from the spellings of its SDKs.
+    """Return a key as Hume's API spells it, from that or from the spellings of its SDKs; any other as it is.
 
-    >>> canonical("groupedPredictions"), canonical("md_5_sum"), canonical("file")
-    ('grouped_predictions', 'md5sum', 'file')
+    >>> canonical("groupedPredictions"), canonical("md_5_sum"), canonical("file"), canonical("Participant A")
+    ('grouped_predictions', 'md5sum', 'file', 'Participant A')
     """
-    spelled = _HUMP.sub("_", key).lower()
+    spelled = _HUMP.sub("_", key).lower() if _CAMEL.fullmatch(key) else key
     return _RENAMED.get(spelled, spelled)
 
 
@@ -268,7 +269,8 @@ class Payload:
             value = held(element)
             if kind_of(value) == "an object":
                 error = self._object(value, at)
-                message = self._message(error.get("message", value), at)
+                said = error.get("message")
+                message = self._message(value if said is None or kind_of(said) == "null" else said, at)
                 self._fail(source, text_of(error.get("file")), text_of(error.get("model")), message)
             else:
                 self._fail(source, None, None, self._message(value, at))

@@ -205,4 +205,5 @@ def test_mutated_bytes_never_crash_otherwise(seed: int, edits: int) -> None:
         flat = flatten_predictions(bytes(data))
     except HumeAnalyticsError:
         return
+    assert flat == flatten_predictions(bytes(data), by_name=True)
     assert sum(answer.rows for answer in flat.answers) == sum(len(table) for table in flat.tables.values())

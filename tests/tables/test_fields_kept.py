@@ -6,6 +6,9 @@ import io
 import json
 from typing import Any
 
+import pytest
+
+from humeanalytics.errors import UnreadableResponse
 from humeanalytics.tables.batch import Failure, Flattened, flatten_predictions
 
 
@@ -211,3 +214,21 @@ def test_predictions_without_their_sources_are_read() -> None:
         flat = flatten_predictions(json.dumps(payload).encode())
         assert [(answer.file, answer.source.type, answer.rows) for answer in flat.answers] == [("0", "unknown", 1)]
         assert flat.dialect == "wrapped"
+
+
+def test_keys_of_those_who_wrapped_it_may_be_anything() -> None:
+    prediction = {"file": "0", "models": face({"time": 1})}
+    keys = ["Alice", "alice", "P 01", "p_01", "2024-01-01T10:00", "", "a.b", "日本"]
+    flat = flatten_predictions(json.dumps({key: [prediction] for key in keys}).encode())
+    assert [(answer.source.index, answer.rows) for answer in flat.answers] == [(i, 1) for i in range(len(keys))]
+
+
+def test_two_spellings_of_one_key_are_told() -> None:
+    prediction = {"file": "0", "fileType": "a", "file_type": "b", "models": face({"time": 1})}
+    with pytest.raises(UnreadableResponse, match="spellings of one"):
+        flatten_predictions(json.dumps([prediction]).encode())
+
+
+def test_new_fields_are_the_same_in_the_spelling_of_any_sdk() -> None:
+    tables = [flatten(face({name: 0.5})).tables["face"] for name in ("gaze_angle", "gazeAngle")]
+    assert tables[0].equals(tables[1])

@@ -77,6 +77,19 @@ def test_a_recording_is_named_by_what_is_certain(source: Source, file: str, expe
     assert saved_recording_id(answer(source, file), "1f3a") == expected
 
 
+def test_a_signed_url_is_the_same_recording_whoever_signed_it_and_no_signature_is_kept() -> None:
+    def read(url: str) -> Answer:
+        results = {"predictions": [{"file": "a b.mp4", "models": {"face": {"grouped_predictions": []}}}]}
+        return flatten_predictions(json.dumps([{"source": {"type": "url", "url": url}, "results": results}]).encode()).answers[0]
+
+    url = "https://x.s3.amazonaws.com/a%20b.mp4?id=5"
+    signed = read(f"{url}&X-Amz-Credential=AKIA123&X-Amz-Signature=f00d")
+    assert "AKIA123" not in repr(signed)
+    assert "f00d" not in repr(signed)
+    assert saved_recording_id(signed, "j") == saved_recording_id(read(url), "k") == url_id(url)
+    assert saved_recording_id(read(url.replace("5", "6")), "j") != url_id(url)
+
+
 def test_nothing_merges_two_different_things() -> None:
     sources = [
         *(Source(i, "text") for i in range(3)),
