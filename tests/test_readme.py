@@ -1,0 +1,43 @@
+"""The README shows what really happens, and leads nowhere that is not there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from humeanalytics.samples import samples_folder
+
+README = Path(__file__).parent.parent / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (README.parent / link).exists()
+
+
+def test_the_commands_print_what_the_readme_shows(tmp_path: Path) -> None:
+    shown = re.findall(r"```console\n\$ humeanalytics (.*)\n((?:.*\n)*?)```", TEXT)
+    assert len(shown) >= 2
+    for place in ("recordings", "manifest.csv"):
+        (tmp_path / place).symlink_to(samples_folder() / place)
+    for command, output in shown:
+        done = subprocess.run(
+            [sys.executable, "-m", "humeanalytics", *shlex.split(command)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert without_passing_things(done.stdout) == without_passing_things(output)
+
+
+def without_passing_things(text: str) -> list[str]:
+    """Lines without where it ran and how long it took."""
+    return [line for line in text.splitlines() if not line.startswith(("lake:", "time:"))]
