@@ -372,9 +372,6 @@ class Ledger:
         found = self._one("SELECT origin FROM jobs WHERE api = ? ORDER BY planned_at DESC LIMIT 1", api)
         return None if found is None else str(found)
 
-    def has_submissions(self) -> bool:
-        return bool(self._one("SELECT EXISTS (SELECT 1 FROM jobs WHERE state <> 'planned')"))
-
     def counts(self, api: str | None = None) -> dict[str, int]:
         """Jobs by state."""
         rows = self._db.execute("SELECT state, count(*) FROM jobs WHERE ? IS NULL OR api = ? GROUP BY state", (api, api))
