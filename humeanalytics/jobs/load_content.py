@@ -16,6 +16,7 @@ from humeanalytics.jobs.work import Work
 from humeanalytics.lake.lake import Lake
 from humeanalytics.tables.flattened import Flattened
 from humeanalytics.tables.keys import with_keys
+from humeanalytics.tables.unknown import gathered
 
 _MANY_PIECES = 16
 _LARGE_ROWS = 50_000
@@ -58,10 +59,10 @@ class LoadContent:
             small = [piece for piece in pieces if piece.num_rows < _LARGE_ROWS]
             if len(small) >= _MANY_PIECES:
                 large = [piece for piece in pieces if piece.num_rows >= _LARGE_ROWS]
-                self.scores[name] = [*large, pa.concat_tables(small, promote_options="default").combine_chunks()]
+                self.scores[name] = [*large, gathered(small).combine_chunks()]
 
     def tables(self, load_id: str) -> dict[str, pa.Table]:
-        tables = {name: pa.concat_tables(pieces, promote_options="default") for name, pieces in self.scores.items()}
+        tables = {name: gathered(pieces) for name, pieces in self.scores.items()}
         return tables | {name: table_of(name, rows, load_id) for name, rows in self.rows.items()}
 
 

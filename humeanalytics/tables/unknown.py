@@ -8,7 +8,7 @@ column becomes ``x_`` and a hash. Past a limit new columns go to two map columns
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -205,3 +205,22 @@ def _as_type(array: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     if type_ == pa.string():
         return pa.chunked_array([pa.array([v if v is None else as_json(v) for v in array.to_pylist()], type_)])
     return array.cast(type_)
+
+
+def gathered(tables: Sequence[pa.Table], limit: int = LIMIT) -> pa.Table:
+    """Return the rows of several tables of one model as one, columns that hold the same in one column.
+
+    `pyarrow.concat_tables` goes by names alone: it would mix two names nobody has heard of that clean to one column, and fail
+    where one field has numbers here and texts there.
+
+    Args:
+        tables: At least one; their declared columns have the same types.
+        limit: As for `settle_unknown`.
+    """
+    if all(table.schema.equals(tables[0].schema, check_metadata=True) for table in tables):
+        return pa.concat_tables(tables)
+    known = pa.schema([])
+    for table in tables:
+        settled = settle_unknown(table, known, limit)
+        known = pa.schema([*known, *(field for field in settled.schema if field.name not in known.names)])
+    return pa.concat_tables([settle_unknown(table, known, limit) for table in tables], promote_options="default")

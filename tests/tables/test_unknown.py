@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from humeanalytics.tables.schema import schema_of
-from humeanalytics.tables.unknown import OTHER, OTHER_FIELDS, field_column, identity_of, score_field, settle_unknown
+from humeanalytics.tables.unknown import (
+    FIELD,
+    OTHER,
+    OTHER_FIELDS,
+    as_json,
+    field_column,
+    gathered,
+    identity_of,
+    score_field,
+    settle_unknown,
+)
 
 NAMES = ["Zest", "zest", "ZEST!", "Joy!", "File", "???", "!!!", "Ärger", "Arger", "other", "Other fields", "a b", "a-b", "AU99"]
 
@@ -27,13 +37,19 @@ def held(table: pa.Table) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in table.schema:
         value = table[field.name][0].as_py()
-        if field.name in (OTHER.name, OTHER_FIELDS.name):
-            found |= dict(value or ())
-        elif identity := identity_of(field):
+        if value is None:
+            continue
+        if field.name == OTHER.name:
+            found |= dict(value)
+        elif field.name == OTHER_FIELDS.name:
+            found |= {f"field {key}": text for key, text in value}
+        elif (identity := identity_of(field)) and identity.kind == FIELD:
+            found[f"field {identity.key}"] = value if isinstance(value, str) else as_json(value)
+        elif identity:
             found[identity.key] = value
         else:
             found[field.name] = value
-    return {name: value for name, value in found.items() if value is not None}
+    return found
 
 
 @settings(max_examples=200, deadline=None)
@@ -113,3 +129,24 @@ def test_an_expression_and_a_field_of_one_name_stay_apart(name: str) -> None:
     field, array = field_column(name, [(0, "text")], 1)
     settled = settle_unknown(table.append_column(field, array), schema_of("face"))
     assert sorted(map(str, settled.to_pylist()[0].values())) == ["1.0", "text"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 8))
+def test_tables_are_gathered_by_what_their_columns_hold(seed: int, limit: int) -> None:
+    rng = random.Random(seed)
+    tables = []
+    for i in range(rng.randrange(1, 5)):
+        table = pa.table({"frame": [i]})
+        for name in rng.sample(NAMES, rng.randrange(5)):
+            table = table.append_column(score_field("expression", name), pa.array([float(i)], pa.float32()))
+        for name in rng.sample(["gaze", "Zest"], rng.randrange(3)):
+            table = table.append_column(*field_column(name, [(0, rng.choice([0.5, "left"]))], 1))
+        tables.append(settle_unknown(table, schema_of("face")))
+    whole = gathered(tables, limit)
+    assert [held(whole.slice(i, 1)) for i in range(len(tables))] == [held(table) for table in tables]
+
+
+def test_gathering_equal_tables_copies_nothing() -> None:
+    table = settle_unknown(new(("expression", "Zest", 1.0)), schema_of("face"))
+    assert gathered([table, table]).equals(pa.concat_tables([table, table]))
