@@ -73,23 +73,22 @@ def column_types(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> di
     return dict(zip(relation.columns, map(str, relation.types), strict=True))
 
 
-def scan(types: dict[str, str], groups: dict[frozenset[str], list[str]], where: str | None = None) -> str:
+def scan(types: dict[str, str], groups: dict[frozenset[str], list[str]], without: str = "") -> str:
     """Return a query of all rows of some files, with the same columns whatever each file has.
 
     Args:
         types: Column -> DuckDB type, in order.
         groups: Files by the columns they have.
-        where: A condition on the rows.
+        without: A join that leaves out rows of ``t``.
     """
     if not groups:
         return f"SELECT {', '.join(_null(name, type_) for name, type_ in types.items())} WHERE false"
     selects = []
     for columns, paths in groups.items():
         chosen = (identifier(name) if name in columns else _null(name, type_) for name, type_ in types.items())
-        condition = f" WHERE {where}" if where else ""
         # A lake may lie in a folder called joy=1, which is no value of a column.
         files = f"read_parquet({_file_list(paths)}, hive_partitioning = false)"
-        selects.append(f"SELECT {', '.join(chosen)} FROM {files} AS t{condition}")
+        selects.append(f"SELECT {', '.join(chosen)} FROM {files} AS t {without}".rstrip())
     return " UNION ALL ".join(selects)
 
 
