@@ -98,8 +98,11 @@ class TypedRows:
             return False
         fields = list(zip(*map(astuple, rows), strict=True))
         for references in fields[len(self._shape.columns) :]:
-            present = [reference for reference in references if reference is not None]
-            if present and not (self._cutter.is_reference(min(present)) and self._cutter.is_reference(max(present))):
+            absent = references.count(None)
+            if absent == len(rows):
+                continue
+            present = [reference for reference in references if reference is not None] if absent else references
+            if not (self._cutter.is_reference(min(present)) and self._cutter.is_reference(max(present))):
                 return False  # a number where a list must be
         self._hand_over()
         for held, more in zip(self._fields, fields, strict=bool(rows)):
@@ -131,11 +134,14 @@ class TypedRows:
     def _blocks(self) -> list[ScoreBlock]:
         blocks = []
         for key, references in zip(self._shape.lists, self._fields[len(self._shape.columns) :], strict=True):
-            rows = [row for row, reference in enumerate(references) if reference is not None]
-            if not rows:
+            absent = references.count(None)
+            if absent == self.pending:
                 continue
-            places = np.array(rows)
-            for scores in self._cutter.take([references[row] for row in rows]):
+            places = np.arange(self.pending)
+            if absent:
+                places = np.array([row for row, reference in enumerate(references) if reference is not None])
+                references = [reference for reference in references if reference is not None]
+            for scores in self._cutter.take(references):
                 layout = self._layouts.get((key, scores.names))
                 if layout is None:
                     kind = kind_of_list(key, None, self._rows.model)
