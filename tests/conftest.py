@@ -7,8 +7,10 @@ import os
 import hypothesis
 import pytest
 
-# Machines are shared and slow down at times: what takes long is for the benchmarks to say, never for a property.
-hypothesis.settings.register_profile("humeanalytics", deadline=None)
+# Machines are shared and slow down at times: what takes long is for the benchmarks to say, never for a property. A change is
+# held against the same examples every time, so that what it broke is its own; `--hypothesis-profile=explore` looks for others.
+hypothesis.settings.register_profile("humeanalytics", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("humeanalytics")
 
 

@@ -204,7 +204,7 @@ class Payload:
             else:
                 yield from self._read(node, at, depth + 1)
             if not isinstance(node, JsonStream):
-                texts[key] = text_of(node)
+                texts[key] = text_of(node, self.item, at)
                 if key in MODELS and _STREAMED.match(bytes_of(node)):
                     self._describe(depth, STREAMING)
         self._describe(depth, looks_like_object(keys))
@@ -241,7 +241,7 @@ class Payload:
             if key == "source" and kind_of(node) != "null":
                 described = held(node)
                 by_sdk = _SDK_KEY.search(bytes_of(described)) is not None
-                source = self._source(self._object(described, at), by_sdk=by_sdk)
+                source = self._source(self._object(described, at), at, by_sdk=by_sdk)
             elif key == "error" and kind_of(node) != "null":
                 told = True
                 source = source or self._source({})
@@ -271,21 +271,23 @@ class Payload:
                 error = self._object(value, at)
                 said = error.get("message")
                 message = self._message(value if said is None or kind_of(said) == "null" else said, at)
-                self._fail(source, text_of(error.get("file")), text_of(error.get("model")), message)
+                file, model = (text_of(error.get(key), self.item, f"{at}.{key}") for key in ("file", "model"))
+                self._fail(source, file, model, message)
             else:
                 self._fail(source, None, None, self._message(value, at))
 
-    def _source(self, members: dict[str, Raw], *, by_sdk: bool = False) -> Source:
+    def _source(self, members: dict[str, Raw], place: str = "$", *, by_sdk: bool = False) -> Source:
         self._is_hume = True
-        url = text_of(members.get("url"))
+        names = ("type", "url", "filename", "content_type", "md5sum", "file_id")
+        told = {name: text_of(members.get(name), self.item, f"{place}.{name}") for name in names}
         source = Source(
             index=self._sources,
-            type=text_of(members.get("type")) or "unknown",
-            url=url and redact_text(url),
-            filename=text_of(members.get("filename")),
-            content_type=text_of(members.get("content_type")),
-            md5sum=text_of(members.get("md5sum")),
-            file_id=text_of(members.get("file_id")),
+            type=told["type"] or "unknown",
+            url=told["url"] and redact_text(told["url"]),
+            filename=told["filename"],
+            content_type=told["content_type"],
+            md5sum=told["md5sum"],
+            file_id=told["file_id"],
         )
         self._signs |= {source.type, "sdk"} if by_sdk else {source.type}
         self._sources += 1
@@ -296,7 +298,7 @@ class Payload:
 
     def _message(self, value: Undecoded, place: str) -> str:
         """Return an error of Hume's as text, whatever it is."""
-        text = text_of(value)
+        text = text_of(value, self.item, place)
         return text if text is not None else msgspec.json.encode(decode(value, Any, self.item, place)).decode()
 
     # ------------------------------------------------------------------------------------------------ objects and lists

@@ -39,13 +39,6 @@ def opening_of(value: Undecoded) -> bytes:
     return bytes(bytes_of(value)[:1])
 
 
-def text_of(value: Undecoded | None) -> str | None:
-    """Return the text that a value is, or None if it is absent, null or something else."""
-    if value is None or opening_of(value) != b'"':
-        return None
-    return msgspec.json.decode(bytes_of(value), type=str)
-
-
 def decode(value: Undecoded, type_: Any, item: str, place: str) -> Any:
     """Decode a value.
 
@@ -71,6 +64,17 @@ def decode(value: Undecoded, type_: Any, item: str, place: str) -> Any:
     except RecursionError:
         message = f"{place} is nested deeper than any answer of Hume's"
     raise UnreadableResponse(f"{item}: {message}.", item=item) from None
+
+
+def text_of(value: Undecoded | None, item: str, place: str) -> str | None:
+    """Return the text that a value is, or None if it is absent, null or something else.
+
+    Raises:
+        UnreadableResponse: It is a text, and broken.
+    """
+    if value is None or opening_of(value) != b'"':
+        return None
+    return str(decode(value, str, item, place))
 
 
 def _malformed(data: bytes | memoryview, start: int, message: str) -> str:

@@ -216,7 +216,7 @@ class PredictionReader:
     def _text(self, node: Node, place: str) -> str | None:
         if kind_of(node) not in ("a text", "null"):
             raise self._payload.error(place, f"this is {kind_of(node)}, not a text")
-        return text_of(held(node))
+        return text_of(held(node), self._payload.item, place)
 
     def _put_aside(self, path: str, node: Node, fields: dict[str, Any]) -> None:
         """Keep a scalar that stands beside the rows as a field of each; what is larger stays in the raw answer only."""
@@ -231,9 +231,9 @@ def note_dialect(prediction: Prediction, payload: Payload) -> None:
     by_sdk = False
     for key, node in prediction.members:
         if key == "file" and not isinstance(node, JsonStream):
-            file = text_of(node)
+            file = text_of(node, payload.item, f"{prediction.place}.file")
         elif key == "file_type" and not isinstance(node, JsonStream):
-            file_type = text_of(node)
+            file_type = text_of(node, payload.item, f"{prediction.place}.file_type")
         elif key == "models":
             if not isinstance(node, JsonStream) and kind_of(node) == "an object":
                 by_sdk = any(kind_of(answer) == "null" for _, answer in payload.members(node, "$", spelled=True))

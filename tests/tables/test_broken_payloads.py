@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from v0_payloads import JobMaker, api_json, written
 
 from humeanalytics.errors import HumeAnalyticsError, NotHumeData, UnreadableResponse
-from humeanalytics.tables.batch import flatten_predictions
+from humeanalytics.tables.batch import flatten_in_pieces, flatten_predictions
 
 SAMPLE = (Path(__file__).parent / "samples" / "v0_batch_jobs_id_predictions.json").read_bytes()
 ROW = {
@@ -207,3 +207,17 @@ def test_mutated_bytes_never_crash_otherwise(seed: int, edits: int) -> None:
         return
     assert flat == flatten_predictions(bytes(data), by_name=True)
     assert sum(answer.rows for answer in flat.answers) == sum(len(table) for table in flat.tables.values())
+
+
+@pytest.mark.parametrize("key", ["file", "file_type", "message", "filename", "url"])
+@pytest.mark.parametrize("window_bytes", [200, 1 << 20])
+@pytest.mark.parametrize("broken", [b'"a\nb"', b'"a\xffb"', b'"a\\qb"'])
+def test_a_text_that_is_no_json_text_is_told_wherever_it_stands(key: str, window_bytes: int, broken: bytes) -> None:
+    payload = (
+        b'[{"source":{"type":"file","filename":"f","url":"u"},"results":{"errors":[{"file":"e","message":"m"}],'
+        b'"predictions":[{"file":"p","file_type":"video","models":{}}]}}]'
+    )
+    at = payload.rindex(b'"%b":' % key.encode()) + len(key) + 3
+    end = payload.index(b'"', at + 1) + 1
+    with pytest.raises(UnreadableResponse):
+        list(flatten_in_pieces(payload[:at] + broken + payload[end:], window_bytes=window_bytes))
