@@ -1,7 +1,7 @@
 """The names Hume gives to expressions, and the columns they become.
 
-The names, the models that give them and Hume's colours are data (``names_v0.csv``); this module holds the one rule that
-turns a name into a column. What must not enter: anything that reads a payload, a table or a file of the user's.
+The names, the models that give them and Hume's colours are data (``names_v0.csv``, ``names_v1.csv``); this module holds the
+one rule that turns a name into a column. What must not enter: anything that reads a payload, a table or a file of the user's.
 
 Source of the names: ``docs/data-dictionary.md`` tells where each list comes from.
 """
@@ -28,6 +28,12 @@ PREFIXES = {
 
 #: The v0 models, in the order the tables are listed everywhere.
 MODELS = ("face", "prosody", "burst", "language", "ner", "facemesh")
+
+#: The v1 models -> kind of name -> how many names Hume says there are. Far from all of them are known; more may come any time.
+MODELS_V1 = {
+    "audio": {"expression": 415, "voice_attribute": 190},
+    "video": {"expression": 48, "description": 27},
+}
 
 _NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+")
 _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -69,7 +75,7 @@ def fallback_column(name: str, kind: str = "expression") -> str:
     """Return the column of a name whose own would be empty or is taken by another name: ``x_`` and a hash of the name.
 
     >>> fallback_column("???")
-    'x_0ff6eb4e'
+    'x_a03b221c'
     """
     return "x_" + hashlib.sha256(f"{PREFIXES[kind]}{name}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
@@ -135,3 +141,33 @@ def kind_of(name: str, model: str) -> str:
         if known.name == name:
             return known.kind
     return "facs" if model == "face" and re.match(r"AU\d+\b", name) else "expression"
+
+
+@dataclass(frozen=True, slots=True)
+class NameV1:
+    """A name that v1 gives: its model and kind as in `MODELS_V1`, and how it is known.
+
+    ``source`` is ``documented`` for what Hume's documentation shows, ``presumed`` for what follows from it and from v0.
+    """
+
+    model: str
+    kind: str
+    name: str
+    source: str
+
+
+@cache
+def names_v1() -> tuple[NameV1, ...]:
+    """Return the v1 names known, by model, kind and name. Never hold an answer against them: it may have others."""
+    with (resources.files(__package__) / "names_v1.csv").open("r", encoding="utf-8") as file:
+        return tuple(NameV1(**row) for row in csv.DictReader(file))
+
+
+@cache
+def names_v1_of(model: str, kind: str) -> tuple[NameV1, ...]:
+    """Return the known names of one list of a v1 answer, in alphabetical order.
+
+    >>> [name.name for name in names_v1_of("audio", "voice_attribute")]
+    ['background music', 'calm', 'clear', 'fast', 'husky', 'monotone']
+    """
+    return tuple(name for name in names_v1() if (name.model, name.kind) == (model, kind))

@@ -110,3 +110,13 @@ def test_the_five_hands_are_action_units_whatever_they_stand_among() -> None:
 def test_colours_are_hexadecimal() -> None:
     for name in vocabulary.names():
         assert name.colour is None or re.fullmatch(r"#[0-9a-f]{6}", name.colour)
+
+
+def test_names_of_v1_are_as_v1_writes_them() -> None:
+    lists = {(model, kind): size for model, kinds in vocabulary.MODELS_V1.items() for kind, size in kinds.items()}
+    assert sum(len(vocabulary.names_v1_of(*which)) for which in lists) == len(vocabulary.names_v1())
+    for which, size in lists.items():
+        names = [name.name for name in vocabulary.names_v1_of(*which)]
+        assert names == sorted(set(names)) and 0 < len(names) <= size
+        assert all(name == name.lower().strip() for name in names)
+    assert {name.source for name in vocabulary.names_v1()} == {"documented", "presumed"}
