@@ -8,10 +8,10 @@ the tables are the same: but for what no CSV tells, which is the language that w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any, BinaryIO
+from typing import IO, BinaryIO
 
 import pyarrow as pa
 
@@ -22,6 +22,9 @@ from humeanalytics.tables.columns import ModelRows
 from humeanalytics.tables.fingerprint import fingerprints
 from humeanalytics.tables.flattened import Answer, Flattened, Source
 from humeanalytics.tables.predictions import table_of
+
+#: What a path says of a source: its kind, its number and its name.
+_SourceKey = tuple[str, int, str | None]
 
 _SOURCE_FOLDER = re.compile(r"([a-z_]+)-(\d{1,9})-(.*)", re.DOTALL)
 
@@ -36,9 +39,9 @@ class CsvFile:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What a path says of a CSV. The source is its kind, number and name."""
+    """What a path says of a CSV."""
 
-    source: tuple[str, int, str | None]
+    source: _SourceKey
     file: str
     hume_model: str
 
@@ -61,12 +64,31 @@ def flatten_artifacts(archive: BinaryIO, *, name: str = "artifacts", limits: Lim
         NotHumeData: It is no ZIP archive, or no artifacts are in it.
         UnreadableResponse: It or a CSV in it is broken, or breaks a limit; says which and how.
     """
+    [flattened] = artifacts_in_pieces(archive, name=name, rows=None, limits=limits)
+    return flattened
+
+
+def artifacts_in_pieces(
+    archive: BinaryIO, *, name: str = "artifacts", rows: int | None = 200_000, limits: Limits = Limits()
+) -> Iterator[Flattened]:
+    """Yield the artifacts archive of a v0 batch job as tables of whole CSVs, where all together do not fit into memory.
+
+    Args:
+        archive: As for `flatten_artifacts`. It has to stay open until the last piece.
+        name: What errors call it.
+        rows: As for `csvs_in_pieces`.
+        limits: What an archive may hold.
+
+    Raises:
+        NotHumeData: As `flatten_artifacts`; of the archive before the first piece.
+        UnreadableResponse: As `flatten_artifacts`; maybe after pieces, which then are of no use.
+    """
     with opened_zip(archive, name, limits) as opened:
         members = [member for member in opened.infolist() if is_artifact(member.filename)]
         if not members:
             raise NotHumeData(f"{name}: no artifacts of a v0 batch job are in this ZIP archive.", item=name)
         files = [CsvFile(member.filename, partial(opened.open, member)) for member in members]
-        return flatten_csvs(files, name=name)
+        yield from csvs_in_pieces(files, name=name, rows=rows)
 
 
 def flatten_csvs(files: Iterable[CsvFile], *, name: str = "artifacts") -> Flattened:
@@ -80,40 +102,94 @@ def flatten_csvs(files: Iterable[CsvFile], *, name: str = "artifacts") -> Flatte
         NotHumeData: One of them is something else.
         UnreadableResponse: One of them is broken.
     """
-    rows: dict[str, ModelRows] = {}
-    drafts: list[tuple[_Place, str, int, int]] = []
+    [flattened] = csvs_in_pieces(files, name=name, rows=None)
+    return flattened
+
+
+def csvs_in_pieces(files: Iterable[CsvFile], *, name: str = "artifacts", rows: int | None = 200_000) -> Iterator[Flattened]:
+    """Yield CSVs of artifacts as tables of whole CSVs, and so of whole answers. There is at least one piece.
+
+    Args:
+        files: As for `flatten_csvs`.
+        name: What errors call them all.
+        rows: A piece ends with the CSV that brings it to so many rows; None makes one piece of everything.
+
+    Raises:
+        NotHumeData: One of them is something else; maybe after pieces, which then are of no use.
+        UnreadableResponse: One of them is broken; likewise.
+    """
     places = [(_place(file.path), file) for file in files]
     sources = _sources(place for place, _ in places)
+    reader = _CsvReader(sources, name)
     for place, file in sorted(places, key=lambda pair: (sources[pair[0].source].index, pair[0].file)):
+        if rows is not None and reader.rows >= rows:
+            yield reader.finish()
+        reader.read(place, file)
+    yield reader.finish()
+
+
+class _CsvReader:
+    """Reads CSVs into tables: `read` each, and `finish` whenever tables are wanted."""
+
+    def __init__(self, sources: dict[_SourceKey, Source], name: str) -> None:
+        self._sources = sources
+        self._name = name
+        self._models: dict[str, ModelRows] = {}  # by table
+        self._drafts: list[tuple[_Place, str, int, int]] = []  # with the table, its first row and how many
+        self._copies: dict[tuple[int, str, str], int] = {}
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are since the last time tables were made."""
+        return sum(model.rows for model in self._models.values())
+
+    def read(self, place: _Place, file: CsvFile) -> None:
         table = table_of(place.hume_model)
-        model = rows.setdefault(table, ModelRows(table, place.hume_model))
+        model = self._models.setdefault(table, ModelRows(table, place.hume_model))
         first_row = model.rows
         with file.open() as stream:
-            read_csv(stream, model, place.file, f"{name}: {file.path}" if file.path != name else name)
-        drafts.append((place, table, first_row, model.rows - first_row))
-    tables: dict[str, pa.Table] = {}
-    prints: dict[str, Any] = {}
-    for table, model in rows.items():
-        spans = [(first_row, count) for _, model_of, first_row, count in drafts if model_of == table]
-        tables[table] = model.finish(spans)
-        prints[table] = iter(fingerprints(tables[table], table, spans))
-    seen: dict[tuple[Source, str, str], int] = {}
-    answers = []
-    for place, table, first_row, count in drafts:
-        source = sources[place.source]
-        copy = seen.get((source, place.file, table), 0)
-        seen[source, place.file, table] = copy + 1
-        answers.append(Answer(source, place.file, None, copy, table, first_row, count, next(prints[table])))
-    return Flattened(
-        dialect="artifacts",
-        job_id=None,
-        status=None,
-        tables=tables,
-        answers=tuple(answers),
-        failures=(),
-        scores_rounded=sum(model.scores_rounded for model in rows.values()),
-        names_doubled=sum(model.names_doubled for model in rows.values()),
-    )
+            read_csv(stream, model, place.file, f"{self._name}: {file.path}" if file.path != self._name else self._name)
+        self._drafts.append((place, table, first_row, model.rows - first_row))
+
+    def finish(self) -> Flattened:
+        """Return all that was read since the last time; the counts are of all that was read at all."""
+        tables: dict[str, pa.Table] = {}
+        prints: dict[str, Iterator[str]] = {}
+        for table in dict.fromkeys(table for _, table, _, _ in self._drafts):
+            spans = [(first_row, count) for _, table_of_it, first_row, count in self._drafts if table_of_it == table]
+            tables[table] = self._models[table].finish(spans)
+            prints[table] = iter(fingerprints(tables[table], table, spans))
+        answers = tuple(
+            Answer(
+                self._sources[place.source],
+                place.file,
+                None,
+                self._copy(place, table),
+                table,
+                first_row,
+                count,
+                next(prints[table]),
+            )
+            for place, table, first_row, count in self._drafts
+        )
+        self._drafts = []
+        return Flattened(
+            dialect="artifacts",
+            job_id=None,
+            status=None,
+            tables=tables,
+            answers=answers,
+            failures=(),
+            scores_rounded=sum(model.scores_rounded for model in self._models.values()),
+            names_doubled=sum(model.names_doubled for model in self._models.values()),
+        )
+
+    def _copy(self, place: _Place, table: str) -> int:
+        """Count how often a file of one source has had an answer of one model before."""
+        known = self._sources[place.source].index, place.file, table
+        copy = self._copies.get(known, 0)
+        self._copies[known] = copy + 1
+        return copy
 
 
 def is_artifact(path: str) -> bool:
@@ -147,7 +223,7 @@ def _place(path: str) -> _Place:
     return _Place((folder[1], int(folder[2]), folder[3]), "/".join(inner[:-1]) or folder[3], model)
 
 
-def _sources(places: Iterable[_Place]) -> dict[tuple[str, int, str | None], Source]:
+def _sources(places: Iterable[_Place]) -> dict[_SourceKey, Source]:
     """Return the sources that paths tell of: with the numbers they have, or, where two have one, counted anew in their order."""
     told = sorted({place.source for place in places}, key=lambda source: (source[0], source[1], source[2] or ""))
     is_unique = len({number for _, number, _ in told}) == len(told)

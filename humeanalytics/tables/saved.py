@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from humeanalytics.errors import NotHumeData, UnreadableResponse
 from humeanalytics.tables.archives import Limits, open_zip
-from humeanalytics.tables.artifacts import CsvFile, flatten_artifacts, flatten_csvs, is_artifact
-from humeanalytics.tables.batch import flatten_predictions
+from humeanalytics.tables.artifacts import CsvFile, artifacts_in_pieces, csvs_in_pieces, is_artifact
+from humeanalytics.tables.batch import flatten_in_pieces
 from humeanalytics.tables.detect import Detected, Kind, detect
 from humeanalytics.tables.flattened import Flattened
 
@@ -56,15 +56,34 @@ class SavedPart:
             NotHumeData: It holds no rows of a v0 batch job; says what it is.
             UnreadableResponse: It is broken; says where.
         """
+        [flattened] = self.pieces(None)
+        return flattened
+
+    def pieces(self, rows: int | None = 200_000) -> Iterator[Flattened]:
+        """Flatten it piece by piece, so that no more of it is in memory than a piece. There is at least one.
+
+        Every answer is in one piece with all its rows. Failures, counts, and what a payload tells of itself only at its end
+        are complete in the last piece.
+
+        Args:
+            rows: A piece ends with the prediction, or the CSV, that brings it to so many rows; None makes one piece of
+                everything.
+
+        Raises:
+            NotHumeData: As `flatten`; of CSVs maybe after pieces, which then are of no use.
+            UnreadableResponse: As `flatten`; maybe after pieces, which then are of no use.
+        """
         with self.open() as stream:
             if self.detected.kind in (Kind.PREDICTIONS, Kind.JSON):
-                return flatten_predictions(stream, name=self.name)
-            if self.detected.kind == Kind.ARTIFACTS:
-                return flatten_artifacts(stream, name=self.name, limits=self.limits)
-            if self.detected.kind == Kind.ARTIFACT_CSV:
+                yield from flatten_in_pieces(stream, name=self.name, rows=rows)
+            elif self.detected.kind == Kind.ARTIFACTS:
+                yield from artifacts_in_pieces(stream, name=self.name, rows=rows, limits=self.limits)
+            elif self.detected.kind == Kind.ARTIFACT_CSV:
                 path = (self.member or self.name).replace("\\", "/")
-                return flatten_csvs([CsvFile(path, lambda: stream)], name=self.name)
-        raise NotHumeData(f"{self.name}: this is {self.detected.about}, not the scores of a v0 batch job.", item=self.name)
+                yield from csvs_in_pieces([CsvFile(path, lambda: stream)], name=self.name, rows=rows)
+            else:
+                what = f"this is {self.detected.about}, not the scores of a v0 batch job"
+                raise NotHumeData(f"{self.name}: {what}.", item=self.name)
 
 
 def saved_parts(file: BinaryIO, *, name: str, limits: Limits | None = None) -> Iterator[SavedPart]:

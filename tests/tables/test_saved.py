@@ -203,3 +203,37 @@ def test_the_file_stays_open() -> None:
         part.flatten()
     assert not file.closed
     assert zipfile.is_zipfile(file)
+
+
+CSVS = {
+    f"file-{i}-{name}/csv/{name}/{model}.csv": b"Id,Time,Joy\n" + b"u,1,0.5\n" * (i + 1)
+    for i, name in enumerate("abc")
+    for model in ("face", "gaze")
+}
+
+
+@pytest.mark.parametrize("data", [PREDICTIONS, gzip.compress(PREDICTIONS), zipped(CSVS).getvalue(), ARTIFACTS, FACE])
+@pytest.mark.parametrize("rows", [1, 2, 4, 1000])
+def test_pieces_hold_whole_answers_and_together_all_of_them(data: bytes, rows: int) -> None:
+    [part] = parts_of(data)
+    whole, pieces = part.flatten(), list(part.pieces(rows))
+    assert [a.fingerprint for piece in pieces for a in piece.answers] == [a.fingerprint for a in whole.answers]
+    assert [(a.source, a.file, a.copy, a.rows) for piece in pieces for a in piece.answers] == [
+        (a.source, a.file, a.copy, a.rows) for a in whole.answers
+    ]
+    for piece in pieces:
+        assert sum(answer.rows for answer in piece.answers) == sum(map(len, piece.tables.values()))
+    for piece in pieces[:-1]:
+        assert sum(answer.rows for answer in piece.answers) >= rows
+    last = pieces[-1]
+    assert (last.scores_rounded, last.names_doubled) == (whole.scores_rounded, whole.names_doubled)
+    assert list(part.pieces(None)) == [whole]
+
+
+def test_artifacts_are_cut_between_csvs() -> None:
+    [part] = parts_of(zipped(CSVS).getvalue())
+    assert [[(a.file, a.model) for a in piece.answers] for piece in part.pieces(4)] == [
+        [("a", "face"), ("a", "model_gaze"), ("b", "face")],
+        [("b", "model_gaze"), ("c", "face")],
+        [("c", "model_gaze")],
+    ]
