@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from humeanalytics.errors import LakeError
 from humeanalytics.lake import layout, merging
 from humeanalytics.lake.durable import disk_full_named, make_folder, pause
-from humeanalytics.lake.parts import Parts, Rows
+from humeanalytics.lake.parts import Parts, Rows, Written, remove_parts, widened
 from humeanalytics.lake.versions import Snapshot, log_file, read_snapshot, sync_commits
 
 _ATTEMPTS = 40
@@ -91,15 +92,37 @@ class StoredTable:
         """
         if isinstance(data, (pa.Table, pa.RecordBatch)) and (data.num_rows == 0 or self.holds(load_id)):
             return int(data.num_rows)
+        return self.adopt(load_id, [self.write(load_id, data)])
+
+    def write(self, load_id: str, data: Rows) -> Written:
+        """Write the rows of one load, or some of them, next to the table, for `adopt` here or in another process.
+
+        Raises:
+            DiskFull: There is no room; nothing stays behind.
+            LakeError: The rows do not fit.
+        """
         with disk_full_named(self.folder):
-            make_folder(self.folder)
             try:
-                parts = Parts(self.folder, self._columns(), load_id).write_all(data)
+                return self.begin(load_id).write_all(data)
             except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
                 raise LakeError(f"Rows of load {load_id} do not fit table {self.name}: {error}", uri=str(self.folder)) from error
-            if parts.rows:
-                self._commit(load_id, parts)
-            return parts.rows
+
+    def begin(self, load_id: str) -> Parts:
+        """Return a writer for rows of one load that come bit by bit."""
+        make_folder(self.folder)
+        return Parts(self.folder, self._columns(), load_id)
+
+    def adopt(self, load_id: str, written: Sequence[Written]) -> int:
+        """Commit rows that `write` left next to the table, all at once and once; return how many there are.
+
+        Raises:
+            DiskFull: There is no room; nothing is committed.
+            LakeError: The table changed under every attempt.
+        """
+        with disk_full_named(self.folder):
+            if any(each.rows for each in written):
+                self._commit(load_id, [each for each in written if each.rows])
+            return sum(each.rows for each in written)
 
     def _columns(self) -> pa.Schema:
         """Return the columns the table has, or will be made with."""
@@ -109,25 +132,26 @@ class StoredTable:
                 return pa.schema(self._write.schema().to_arrow())
         return self._declared if self._declared is not None else pa.schema([])
 
-    def _commit(self, load_id: str, parts: Parts) -> None:
+    def _commit(self, load_id: str, written: Sequence[Written]) -> None:
         failure: Exception | None = None
         for attempt in range(_ATTEMPTS):
             pause(attempt)
             with self._writing:
-                table = self._open_for_writing(parts.schema)
+                table = self._open_for_writing(written[0].schema)
                 if table.transaction_version(load_id) is not None:  # another process committed this very load
-                    parts.discard()
+                    for each in written:
+                        each.discard()
                     return
                 existing = pa.schema(table.schema().to_arrow())
-                if not parts.fit(existing):
-                    parts = parts.again(existing)
+                written, wanted = _fitted(written, existing)
                 before = table.version()
                 try:
-                    missing = [field for field in parts.schema if existing.get_field_index(field.name) < 0]
+                    missing = [field for field in wanted if existing.get_field_index(field.name) < 0]
                     if missing:
                         table.alter.add_columns(list(Schema.from_arrow(pa.schema(missing)).fields))
                     once = CommitProperties(app_transactions=[Transaction(load_id, 1)])
-                    table.create_write_transaction(parts.actions(), "append", table.schema(), commit_properties=once)
+                    actions = [action for each in written for action in each.actions()]
+                    table.create_write_transaction(actions, "append", table.schema(), commit_properties=once)
                     table.update_incremental()
                 except CommitFailedError as error:
                     # Another commit of this very load, or one that changed the columns: look again.
@@ -135,7 +159,8 @@ class StoredTable:
                     continue
                 sync_commits(self.folder, before + 1, table.version())
                 return
-        parts.discard()
+        for each in written:
+            each.discard()
         raise LakeError(
             f"Table {self.name} changed under every attempt to add load {load_id}.", uri=str(self.folder)
         ) from failure
@@ -154,12 +179,13 @@ class StoredTable:
         return self._write
 
     def remove(self, load_id: str) -> None:
-        """Take away the rows of one load. It counts as committed ever after: it cannot come again."""
+        """Take away the rows of one load, committed or not. What was committed cannot come again."""
         for attempt in range(_ATTEMPTS):
             pause(attempt)
             with self._writing:
                 self._write, _ = self._current(self._write)
                 if self._write is None or self._write.transaction_version(load_id) is None:
+                    remove_parts(self.folder, load_id)
                     return
                 before = self._write.version()
                 properties = layout.writer_properties(pa.schema(self._write.schema().to_arrow()))
@@ -189,3 +215,13 @@ class StoredTable:
             if merged and vacuum:
                 merging.remove_unused(self.folder)
         return merged
+
+
+def _fitted(written: Sequence[Written], existing: pa.Schema) -> tuple[list[Written], pa.Schema]:
+    """Return written rows so that all of them fit one set of columns, and that set."""
+    fitted: list[Written] = []
+    for each in written:
+        each = each if each.fit(existing) else each.again(existing)
+        existing = widened(existing, each.schema)
+        fitted.append(each)
+    return fitted, existing

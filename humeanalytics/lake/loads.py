@@ -11,7 +11,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ import pyarrow as pa
 from humeanalytics.errors import LakeError, UsageError
 from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.durable import create_file, make_folder, sync_folder
-from humeanalytics.lake.parts import Rows
+from humeanalytics.lake.parts import Rows, Written
 from humeanalytics.tables.schema import schema_of
 
 LEASE_S = 15 * 60.0
@@ -104,9 +104,22 @@ class Loads:
             LakeError: The load was not announced, or the rows do not fit.
             DiskFull: There is no room.
         """
+        self._require_announced(load_id)
+        return self._table(table).append(load_id, data)
+
+    def adopt(self, load_id: str, table: str, written: Sequence[Written]) -> int:
+        """Commit the rows of a load that were written next to a table (`StoredTable.write`); return how many there are.
+
+        Raises:
+            LakeError: The load was not announced.
+            DiskFull: There is no room.
+        """
+        self._require_announced(load_id)
+        return self._table(table).adopt(load_id, written)
+
+    def _require_announced(self, load_id: str) -> None:
         if not self._marker(load_id).exists() and not self.is_complete(load_id):
             raise LakeError(f"Load {load_id} was not announced, so its rows could be seen by halves. Announce it first.")
-        return self._table(table).append(load_id, data)
 
     def complete(
         self, load_id: str, flow: str, run_id: str, row_counts: Mapping[str, int], *, replaces: Collection[str] = ()

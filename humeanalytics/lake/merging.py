@@ -13,7 +13,7 @@ from deltalake.transaction import RemoveAction
 
 from humeanalytics.lake import layout
 from humeanalytics.lake.durable import pause
-from humeanalytics.lake.parts import Parts, read_rows
+from humeanalytics.lake.parts import Parts, Written, read_rows
 from humeanalytics.lake.versions import DataFile, Snapshot, read_snapshot, sync_commits
 
 _ATTEMPTS = 40
@@ -31,7 +31,7 @@ def merge_small_files(folder: Path, snapshot: Snapshot, many: int) -> bool:
     return False
 
 
-def exchange(folder: Path, files: Sequence[DataFile], merged: Parts) -> bool:
+def exchange(folder: Path, files: Sequence[DataFile], merged: Written) -> bool:
     """Commit merged files in place of those they were made of, unless one of these is gone; return whether that was done.
 
     Delta Lake (the library) rebases a commit over those that came before it, and does not see that two of them take away

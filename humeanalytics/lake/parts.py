@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,61 +25,25 @@ from humeanalytics.tables.unknown import settle_unknown
 Rows: TypeAlias = pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch | pa.Table]
 
 
-class Parts:
-    """Parquet files in the folder of a table: `write` rows, then `finish`, then commit its `actions` or `discard` them.
-
-    Args:
-        folder: The table's folder.
-        existing: The columns the table has.
-        load_id: The load, which each row will tell; None where rows tell it already.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Parquet files in the folder of a table, on disk and not yet part of it: commit their `actions`, or `discard` them.
 
     Attributes:
-        rows: How many rows were written.
+        folder: The table's folder.
+        paths: The files.
+        rows: How many rows are in them.
         schema: The columns the table has to have.
+        existing: The columns it had when they were written.
+        load_id: The load they are of; None where rows tell it themselves.
     """
 
-    def __init__(self, folder: Path, existing: pa.Schema, load_id: str | None) -> None:
-        self.rows = 0
-        self.schema = existing
-        self._existing, self._folder, self._load_id = existing, folder, load_id
-        self._files: list[Path] = []
-        self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows = 0
-
-    def write_all(self, data: Rows) -> Parts:
-        """Write rows and finish; where that fails, nothing stays behind."""
-        pieces = [data] if isinstance(data, (pa.Table, pa.RecordBatch)) else data
-        try:
-            for piece in pieces:
-                self.write(pa.Table.from_batches([piece]) if isinstance(piece, pa.RecordBatch) else piece)
-            self.finish()
-        except BaseException:
-            self.discard()
-            raise
-        return self
-
-    def write(self, piece: pa.Table) -> None:
-        """Write some more rows, whatever columns they have."""
-        if piece.num_rows == 0:
-            return
-        settled = settle_unknown(piece if self._load_id is None else _marked(piece, self._load_id), self.schema)
-        widened = _widened(self.schema, settled.schema)
-        if len(widened) > len(self.schema):
-            self._close_file()
-            self.schema = widened
-        self._waiting.append(_fit(settled, self.schema))
-        self._waiting_rows += piece.num_rows
-        self.rows += piece.num_rows
-        if self._waiting_rows >= layout.ROW_GROUP_ROWS:
-            self._flush(self._waiting_rows // layout.ROW_GROUP_ROWS * layout.ROW_GROUP_ROWS)
-
-    def finish(self) -> None:
-        """Close the last file and wait until all are on disk."""
-        self._close_file()
-        for path in self._files:
-            sync_file(path)
-        sync_folder(self._folder)
+    folder: Path
+    paths: tuple[Path, ...]
+    rows: int
+    schema: pa.Schema
+    existing: pa.Schema
+    load_id: str | None
 
     def actions(self, *, modified_ms: int | None = None) -> list[AddAction | RemoveAction]:
         """Return what a commit says of the files.
@@ -86,31 +51,89 @@ class Parts:
         Args:
             modified_ms: Set where the rows are not new but come out of other files, to the time of the oldest of these.
         """
-        return [_add_action(path, modified_ms) for path in self._files]
+        return [_add_action(path, modified_ms) for path in self.paths]
 
     def fit(self, existing: pa.Schema) -> bool:
         """Return whether the files can be committed to a table that by now has these columns.
 
         Where another process has added columns meanwhile, the names these files gave to new ones may mean something else.
         """
-        new = [field for field in self.schema if self._existing.get_field_index(field.name) < 0]
-        if not new or existing.names == self._existing.names:
+        new = [field for field in self.schema if self.existing.get_field_index(field.name) < 0]
+        if not new or existing.names == self.existing.names:
             return True
         return all(
             field.name in existing.names and existing.field(field.name).equals(field, check_metadata=True) for field in new
         )
 
-    def again(self, existing: pa.Schema) -> Parts:
-        """Return the same rows written anew for a table whose columns have changed, in place of these files."""
-        anew = Parts(self._folder, existing, self._load_id)
+    def again(self, existing: pa.Schema, keep: Callable[[pa.RecordBatch], pa.RecordBatch] = lambda rows: rows) -> Written:
+        """Return the same rows, or those of them to ``keep``, written anew for a table with these columns, in place of these."""
+        anew = Parts(self.folder, existing, self.load_id)
         try:
-            anew.write_all(read_rows(self._files))
+            return anew.write_all(keep(rows) for rows in read_rows(self.paths))
         finally:
             self.discard()
-        return anew
 
     def discard(self) -> None:
         """Remove the files."""
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+
+
+class Parts:
+    """The writer of such files: `write` rows, then `finish`; or `abort`.
+
+    Args:
+        folder: The table's folder.
+        existing: The columns the table has.
+        load_id: The load, which each row will tell; None where rows tell it already.
+    """
+
+    def __init__(self, folder: Path, existing: pa.Schema, load_id: str | None) -> None:
+        self._rows = 0
+        self._schema = existing
+        self._existing, self._folder, self._load_id = existing, folder, load_id
+        self._files: list[Path] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+
+    def write_all(self, data: Rows) -> Written:
+        """Write rows and finish; where that fails, nothing stays behind."""
+        pieces = [data] if isinstance(data, (pa.Table, pa.RecordBatch)) else data
+        try:
+            for piece in pieces:
+                self.write(pa.Table.from_batches([piece]) if isinstance(piece, pa.RecordBatch) else piece)
+            return self.finish()
+        except BaseException:
+            self.abort()
+            raise
+
+    def write(self, piece: pa.Table) -> None:
+        """Write some more rows, whatever columns they have."""
+        if piece.num_rows == 0:
+            return
+        settled = settle_unknown(piece if self._load_id is None else _marked(piece, self._load_id), self._schema)
+        wider = widened(self._schema, settled.schema)
+        if len(wider) > len(self._schema):
+            self._close_file()
+            self._schema = wider
+        self._waiting.append(_fit(settled, self._schema))
+        self._waiting_rows += piece.num_rows
+        self._rows += piece.num_rows
+        if self._waiting_rows >= layout.ROW_GROUP_ROWS:
+            self._flush(self._waiting_rows // layout.ROW_GROUP_ROWS * layout.ROW_GROUP_ROWS)
+
+    def finish(self) -> Written:
+        """Close the last file, wait until all are on disk, and return them."""
+        self._close_file()
+        for path in self._files:
+            sync_file(path)
+        if self._files:
+            sync_folder(self._folder)
+        return Written(self._folder, tuple(self._files), self._rows, self._schema, self._existing, self._load_id)
+
+    def abort(self) -> None:
+        """Remove what was written."""
         if self._writer is not None:
             with suppress(OSError):  # a full disk fails the footer too; the file goes anyway
                 self._writer.close()
@@ -123,9 +146,9 @@ class Parts:
         if rows == 0:
             return
         if self._writer is None:
-            path = self._folder / f"part-{len(self._files):05d}-{uuid.uuid4()}.zstd.parquet"
+            path = self._folder / f"{_prefix(self._load_id)}{len(self._files):05d}-{uuid.uuid4()}.zstd.parquet"
             self._files.append(path)
-            self._writer = pq.ParquetWriter(path, self.schema, **layout.parquet_options(self.schema))
+            self._writer = pq.ParquetWriter(path, self._schema, **layout.parquet_options(self._schema))
         waiting = pa.concat_tables(self._waiting)
         self._writer.write_table(waiting.slice(0, rows), row_group_size=layout.ROW_GROUP_ROWS)
         self._waiting = [waiting.slice(rows)]
@@ -150,7 +173,17 @@ def _marked(table: pa.Table, load_id: str) -> pa.Table:
     return table.set_column(at, field, column) if at >= 0 else table.append_column(field, column)
 
 
-def _widened(schema: pa.Schema, more: pa.Schema) -> pa.Schema:
+def _prefix(load_id: str | None) -> str:
+    return "part-" if load_id is None else f"part-{load_id}-"
+
+
+def remove_parts(folder: Path, load_id: str) -> None:
+    """Remove the files of a load that were never committed."""
+    for path in folder.glob(f"{_prefix(load_id)}*.parquet"):
+        path.unlink(missing_ok=True)
+
+
+def widened(schema: pa.Schema, more: pa.Schema) -> pa.Schema:
     return pa.schema([*schema, *(field for field in more if schema.get_field_index(field.name) < 0)])
 
 

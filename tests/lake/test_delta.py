@@ -258,7 +258,7 @@ def test_two_names_that_want_one_column_at_once_get_one_each(prosody: StoredTabl
     slow.holds("first")
     parts = Parts(prosody.folder, slow._columns(), "slow").write_all(with_new(1, **{"Zest!": 0.75}))
     another(prosody).append("fast", with_new(1, **{"Zest?": 0.25}))
-    slow._commit("slow", parts)
+    slow.adopt("slow", [parts])
     found = {str(row["load_id"]): row for row in rows_of(prosody)}
     snapshot = prosody.snapshot()
     assert snapshot is not None
