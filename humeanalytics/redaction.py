@@ -54,6 +54,8 @@ _INNER_EQUALS = re.compile(r"%3d", re.IGNORECASE)
 _LONGEST_BYTES = 64 * 1024
 _BLOCK_BYTES = 4 * _LONGEST_BYTES
 _MOST_HELD_BYTES = 16 * _LONGEST_BYTES
+#: A word that tells of a secret is shorter.
+_SEAM_BYTES = 64
 
 
 def _secret_names(names: Iterable[str]) -> set[str]:
@@ -111,16 +113,28 @@ def _user_info(data: bytes) -> Iterator[tuple[int, int, bytes]]:
             yield scheme.start(), found.end(), scheme[0] + found[1]
 
 
+def _names_a_secret(data: bytes) -> bool:
+    lower = data.lower()
+    return any(hint in lower for hint in _FIELD_HINTS)
+
+
+def _has_parameters(data: bytes) -> bool:
+    return b"=" in data or (b"%" in data and b"%3" in data) or (b"\\" in data and b"\\u003" in data)
+
+
+def _may_hold_secrets(data: bytes) -> bool:
+    return b"@" in data or _has_parameters(data) or _names_a_secret(data)
+
+
 def _edits(data: bytes) -> list[tuple[int, int, bytes]]:
     """Return what may have to be replaced in ``data``: begin, end, and what comes there; in order, outer ones first."""
     edits = []
     # Scores make up nearly all of a payload and hold none of these: a few quick searches spare the regular expressions.
-    lower = data.lower()
-    if any(hint in lower for hint in _FIELD_HINTS):
+    if _names_a_secret(data):
         edits += [(*found.span(), found[1] + b'""') for found in _FIELD.finditer(data)]
     if b"@" in data:
         edits += _user_info(data)
-    if b"=" in data or b"%3" in data or b"\\u003" in data:
+    if _has_parameters(data):
         for found in _PARAMETERS.finditer(data):
             edits.append((*found.span(), _blanked(found[0].decode("latin-1")).encode("latin-1")))
     return sorted(edits, key=lambda edit: (edit[0], -edit[1]))
@@ -158,12 +172,35 @@ class StreamRedactor:
 
     def __init__(self) -> None:
         self._held = bytearray()
+        self._seam = b""
+        self._is_suspect = False
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next piece; return what can be let go (maybe nothing)."""
+    def feed(self, chunk: bytes, text: bytes | None = None) -> bytes:
+        """Take the next piece; return what can be let go (maybe nothing).
+
+        Args:
+            chunk: The piece.
+            text: What of it could be or name a secret, if somebody knows that the rest is scores. Where nothing in it looks
+                like one, the piece is not searched.
+        """
         self._held += chunk
+        if text is None or self._is_suspect:
+            self._is_suspect, self._seam = True, chunk[-_SEAM_BYTES:]
+        else:
+            told = self._seam + text
+            self._is_suspect = _may_hold_secrets(told)
+            self._seam = told[-_SEAM_BYTES:]
         if len(self._held) < _BLOCK_BYTES:
             return b""
+        return self._searched() if self._is_suspect else self._let_go(len(self._held) - _LONGEST_BYTES)
+
+    def _let_go(self, cut: int) -> bytes:
+        ready = bytes(memoryview(self._held)[:cut])
+        del self._held[:cut]
+        return ready
+
+    def _searched(self) -> bytes:
+        """Blank what is secret in all that is held; hold on to the end of it."""
         data = bytes(self._held)
         edits = _edits(data)
         cut = len(data) - _LONGEST_BYTES
@@ -173,6 +210,7 @@ class StreamRedactor:
         if not cut and len(data) > _MOST_HELD_BYTES:  # one enormous token, which is no URL
             cut = len(data) - _LONGEST_BYTES
         del self._held[:cut]
+        self._is_suspect = _may_hold_secrets(bytes(self._held))
         return _edited(data[:cut], [edit for edit in edits if edit[1] <= cut])
 
     def finish(self) -> bytes:

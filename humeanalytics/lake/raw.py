@@ -168,13 +168,17 @@ class RawWriter:
         self._sink = pa.CompressedOutputStream(file, "zstd") if redact else file
         self._done = False
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, text: bytes | None = None) -> None:
         """Take the next bytes.
+
+        Args:
+            data: The bytes.
+            text: What of them could be a secret, as `StreamRedactor.feed` takes it.
 
         Raises:
             DiskFull: There is no room; nothing is kept.
         """
-        self._put(self._redactor.feed(data) if self._redactor else data)
+        self._put(self._redactor.feed(data, text) if self._redactor else data)
 
     def commit(self, meta: Mapping[str, Any] | None = None) -> RawResponse:
         """Put the answer on disk for good.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import IO, BinaryIO
 
 from humeanalytics.errors import NotHumeData, UnreadableResponse
@@ -20,6 +21,10 @@ _HEAD_BYTES = 512
 _LOOK_BYTES = 1 << 16
 #: How much of a payload, its lists of scores cut out, is held at a time; that is about a twelfth of the payload.
 WINDOW_BYTES = 1 << 20
+
+#: Is told of every stretch of a payload that is read, in order: at which byte it begins, the stretch, and what of it could be
+#: anything but scores (a small part, as a rule). Where reading has to begin anew, so does this.
+Watch = Callable[[int, bytes, bytes], None]
 
 
 def flatten_predictions(data: bytes | BinaryIO, *, name: str = "predictions", by_name: bool = False) -> Flattened:
@@ -67,6 +72,7 @@ def flatten_in_pieces(
     rows: int | None = 200_000,
     window_bytes: int = WINDOW_BYTES,
     by_name: bool = False,
+    watch: Watch | None = None,
 ) -> Iterator[Flattened]:
     """Yield saved predictions as tables of whole predictions, for payloads whose tables together do not fit into memory.
 
@@ -79,6 +85,7 @@ def flatten_in_pieces(
         rows: A piece ends with the prediction that brings it to so many rows; None makes one piece of everything.
         window_bytes: How much of the payload is held at a time, the lists of scores cut out of it.
         by_name: As for `flatten_predictions`.
+        watch: Is told of all that is read, for those who keep it too.
 
     Raises:
         NotHumeData: As `flatten_predictions`; before the first piece.
@@ -87,7 +94,7 @@ def flatten_in_pieces(
     start = 0 if isinstance(data, bytes) else data.tell() if data.seekable() else None
     yielded = False
     try:
-        for flattened in _pieces(data, name, rows, window_bytes, None if by_name else ListCutter()):
+        for flattened in _pieces(data, name, rows, window_bytes, None if by_name else ListCutter(), watch):
             yield flattened
             yielded = True
     except UnreadableResponse:
@@ -96,7 +103,7 @@ def flatten_in_pieces(
         # What is broken is told with its byte and place, which reading without short cuts knows exactly.
         if not isinstance(data, bytes):
             data.seek(start)
-        for flattened in _pieces(data, name, rows, window_bytes, None):
+        for flattened in _pieces(data, name, rows, window_bytes, None, watch):
             if not yielded:
                 yield flattened
         if yielded:
@@ -123,7 +130,12 @@ def first_look(file: IO[bytes], *, name: str = "predictions") -> tuple[str | Non
 
 
 def _pieces(
-    data: bytes | BinaryIO, name: str, rows: int | None, window_bytes: int, cutter: ListCutter | None
+    data: bytes | BinaryIO,
+    name: str,
+    rows: int | None,
+    window_bytes: int,
+    cutter: ListCutter | None,
+    watch: Watch | None,
 ) -> Iterator[Flattened]:
     read = _reading(data)
     first = b""
@@ -132,7 +144,7 @@ def _pieces(
     head = first[:_HEAD_BYTES]
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"[", b"{"):
         raise NotHumeData(f"{name}: this is {looks_like(head)}, not the predictions of a v0 batch job.", item=name)
-    stream = JsonStream(_with(first, read, cutter), name, window_bytes)
+    stream = JsonStream(_with(first, read, cutter, watch or _unwatched), name, window_bytes)
     payload = Payload(stream, name)
     reader = PredictionReader(payload, cutter)
     failures = 0
@@ -166,21 +178,27 @@ def _reading(data: bytes | BinaryIO) -> Callable[[], bytes]:
     return lambda: data.read(_PIECE_BYTES)
 
 
-def _with(first: bytes, read: Callable[[], bytes], cutter: ListCutter | None) -> Callable[[], bytes]:
+def _with(first: bytes, read: Callable[[], bytes], cutter: ListCutter | None, watch: Watch) -> Callable[[], bytes]:
     """Return what gives a payload piece by piece, ``first`` being read already, and its lists of scores cut out."""
-    raw = (piece for piece in _until_empty(first, read))
-    if cutter is None:
-        return lambda: next(raw, b"")
 
-    def cut() -> Iterator[bytes]:
-        for piece in raw:
-            left = cutter.feed(piece)
+    def pieces() -> Iterator[bytes]:
+        at = 0
+        for piece in chain(_until_empty(first, read), (b"",)):
+            left, consumed, learned = piece, piece, b""
+            if cutter:
+                left = cutter.feed(piece, last=not piece)
+                consumed, learned = cutter.consumed, cutter.learned
+            watch(at, consumed, left + learned)
+            at += len(consumed)
             if left:
                 yield left
-        yield cutter.feed(b"", last=True)
 
-    left = cut()
+    left = pieces()
     return lambda: next(left, b"")
+
+
+def _unwatched(at: int, stretch: bytes, text: bytes) -> None:
+    """Nobody watches."""
 
 
 def _until_empty(first: bytes, read: Callable[[], bytes]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from humeanalytics.errors import NotHumeData, UnreadableResponse
 from humeanalytics.tables.archives import Limits, open_zip
 from humeanalytics.tables.artifacts import CsvFile, artifacts_in_pieces, csvs_in_pieces, is_artifact
-from humeanalytics.tables.batch import flatten_in_pieces
+from humeanalytics.tables.batch import Watch, flatten_in_pieces
 from humeanalytics.tables.detect import Detected, Kind, detect
 from humeanalytics.tables.flattened import Flattened
 
@@ -59,7 +59,7 @@ class SavedPart:
         [flattened] = self.pieces(None)
         return flattened
 
-    def pieces(self, rows: int | None = 200_000) -> Iterator[Flattened]:
+    def pieces(self, rows: int | None = 200_000, watch: Watch | None = None) -> Iterator[Flattened]:
         """Flatten it piece by piece, so that no more of it is in memory than a piece. There is at least one.
 
         Every answer is in one piece with all its rows. Failures, counts, and what a payload tells of itself only at its end
@@ -68,6 +68,7 @@ class SavedPart:
         Args:
             rows: A piece ends with the prediction, or the CSV, that brings it to so many rows; None makes one piece of
                 everything.
+            watch: Is told of all that is read, where it is JSON.
 
         Raises:
             NotHumeData: As `flatten`; of CSVs maybe after pieces, which then are of no use.
@@ -75,7 +76,7 @@ class SavedPart:
         """
         with self.open() as stream:
             if self.detected.kind in (Kind.PREDICTIONS, Kind.JSON):
-                yield from flatten_in_pieces(stream, name=self.name, rows=rows)
+                yield from flatten_in_pieces(stream, name=self.name, rows=rows, watch=watch)
             elif self.detected.kind == Kind.ARTIFACTS:
                 yield from artifacts_in_pieces(stream, name=self.name, rows=rows, limits=self.limits)
             elif self.detected.kind == Kind.ARTIFACT_CSV:

@@ -48,7 +48,12 @@ class Scores:
 
 
 class ListCutter:
-    """Takes a payload in pieces and gives back what is left of it, in pieces."""
+    """Takes a payload in pieces and gives back what is left of it, in pieces.
+
+    Attributes:
+        consumed: The bytes of the payload that the last piece given back is left of.
+        learned: The texts of the lists among them that were the first of their kind, without their numbers.
+    """
 
     def __init__(self) -> None:
         # References begin at a random number, so that no number in a payload is ever taken for one.
@@ -57,6 +62,8 @@ class ListCutter:
         self._templates: list[Template] = []
         self._segments: list[_Segment] = []
         self._cut = 0
+        self.consumed = b""
+        self.learned = b""
 
     def feed(self, piece: bytes, *, last: bool = False) -> bytes:
         """Take the next piece; return what is left of it and of what was held back before."""
@@ -68,6 +75,7 @@ class ListCutter:
             end = max(0, end - _KEY_BYTES)
             if starts and data.find(b"]", starts[-1]) < 0 and buffer.size - starts[-1] < MAX_TEXT_BYTES:
                 end = max(0, min(end, starts.pop() - _KEY_BYTES))
+        self.learned = b""
         kept: list[bytes] = []
         position = 0
         reference = self._base + self._cut
@@ -78,6 +86,7 @@ class ListCutter:
         end = max(end, position)
         kept.append(data[position:end])
         self._held = data[end : buffer.size]
+        self.consumed = data[:end]
         return b"".join(kept)
 
     def _cut_lists(self, buffer: Buffer, starts: Ints) -> Iterable[tuple[int, int]]:
@@ -97,6 +106,7 @@ class ListCutter:
                     remaining = remaining_after
                     continue
                 self._templates.append(learned)
+                self.learned += learned.text
             template = self._templates[number]
             fits, begins, ends = template.match(buffer, starts[remaining])
             numbers, good = buffer.numbers(begins, ends)

@@ -51,6 +51,7 @@ class Template:
 
     def __init__(self, names: tuple[str, ...], head: bytes, gaps: tuple[bytes, ...]) -> None:
         self.names = names
+        self.text = b"0".join((head, *gaps))
         self._head = _Words((head,))
         self._gaps = _Words(gaps)
         self._head_bytes = len(head)
