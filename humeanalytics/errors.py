@@ -181,14 +181,18 @@ class ApiError(HumeAnalyticsError):
         status: The HTTP status.
         url: What was asked, without its query.
         request_id: The service's own id of the request, where it gave one.
+        code: What went wrong in the service's own terms (``image_decode_failed``), where it says so: v1 does.
     """
 
     exit_code = 4
 
-    def __init__(self, message: str, *, status: int = 0, url: str = "", request_id: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, url: str = "", request_id: str | None = None, code: str | None = None
+    ) -> None:
         self.status = status
         self.url = url
         self.request_id = request_id
+        self.code = code
         super().__init__(message)
 
 

@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     """Total time one request may spend on its retries; after it the last error is raised."""
     requests_per_s: float = Field(20.0, gt=0)
     """Where the adaptive limiter of a host starts, and its ceiling."""
+    expression_read_timeout_s: float = Field(600.0, gt=0)
+    """How long a v1 upload may stay without an answer: it is measured meanwhile, and an answer given up on is paid for."""
 
     # v0 batch
     concurrency: int = Field(4, ge=1)
@@ -99,6 +101,20 @@ class Settings(BaseSettings):
     """A load is committed when it holds the answers of this many recordings ..."""
     load_s: float = Field(15.0, gt=0)
     """... or when the oldest of them has waited this long."""
+
+    # saved answers
+    workers: int = Field(0, ge=0)
+    """Processes that read saved answers at once; 0 is one for each core."""
+    rows_held: int = Field(100_000, ge=1)
+    """A saved answer with more rows than this is written piece by piece; what bounds the memory of a process."""
+    archive_members: int = Field(200_000, ge=1)
+    """So many files may be in an archive ..."""
+    archive_member_bytes: int = Field(2 << 30, ge=1)
+    """... each of them so large, unpacked ..."""
+    archive_total_bytes: int = Field(32 << 30, ge=1)
+    """... all together so large, unpacked ..."""
+    archive_ratio: int = Field(100, ge=1)
+    """... and so many times larger than packed. What goes beyond is refused as an attack."""
 
     batch_prices: BatchPrices = BatchPrices()
 
@@ -131,6 +147,19 @@ class Settings(BaseSettings):
             if key:
                 return key
         raise MissingKey.for_host(urlsplit(self.base_url).hostname or self.base_url)
+
+    def expression_key(self) -> str:
+        """Return the key for v1: its own, else the one for v0 and EVI.
+
+        Raises:
+            MissingKey: There is neither; the message says how to set one.
+        """
+        if self.expression_api_key is not None and self.expression_api_key.get_secret_value().strip():
+            return self.expression_api_key.get_secret_value().strip()
+        try:
+            return self.key()
+        except MissingKey:
+            raise MissingKey.for_host(urlsplit(self.expression_base_url).hostname or self.expression_base_url) from None
 
 
 def load_settings(**flags: Any) -> Settings:

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -34,6 +34,7 @@ _SWITCHED_OFF = {
     "/v0/batch": ("the batch API of Expression Measurement v0", "2026-06-14"),
     "/v0/evi": ("the chat history of EVI", "2026-11-13"),
 }
+_EXPRESSION = "/v1/expression/"
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 
@@ -61,12 +62,45 @@ class Asked:
     def url(self) -> str:
         return self.base_url + self.path
 
+    @property
+    def is_v1(self) -> bool:
+        """Whether it is of Expression Measurement v1, which has a key and a base URL of its own."""
+        return self.path.startswith(_EXPRESSION)
+
+    @property
+    def key_variables(self) -> str:
+        return "HUME_EXPRESSION_API_KEY, HUME_API_KEY" if self.is_v1 else "HUME_API_KEY or HUME_API_KEY_FILE"
+
+    @property
+    def url_variable(self) -> str:
+        return "HUME_EXPRESSION_BASE_URL" if self.is_v1 else "HUME_BASE_URL"
+
     def clean(self, text: str) -> str:
         """Return a text from outside as one short line without secrets."""
         if len(self.key) >= 8:  # a shorter one is a toy, and might be a part of any word
             text = text.replace(self.key, "***")
         line = " ".join("".join(c if c.isprintable() else " " for c in redact_text(text)).split())
         return line if len(line) <= _MESSAGE_CHARACTERS else line[: _MESSAGE_CHARACTERS - 1] + "…"
+
+
+class ErrorBody(msgspec.Struct, tag="error"):
+    """The body of an error of v1, whatever its status; the gateway before it answers without ``type`` and ``code``."""
+
+    code: str
+    request_id: Any = None
+
+
+def error_body(body: bytes) -> ErrorBody | None:
+    """Return the body of an error if it is one of v1's own.
+
+    >>> error_body(b'{"type":"error","code":"server_busy","message":"Later.","request_id":"5d0b"}')
+    ErrorBody(code='server_busy', request_id='5d0b')
+    >>> error_body(b'{"message": "API rate limit exceeded"}')
+    """
+    try:
+        return msgspec.json.decode(body, type=ErrorBody)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def message_of(body: bytes) -> str:
@@ -115,28 +149,37 @@ def looks_like(body: bytes) -> str:
 def refusal(asked: Asked, status: int, headers: Mapping[str, str], body: bytes, story: str = "") -> ApiError:
     """Return the error for an answer that is no success: what was asked, what came, what to do next."""
     message = asked.clean(message_of(body))
-    what = f"{asked} answered {status}" + (f": {message.rstrip('.')}." if message else " without a message.")
+    own = error_body(body)
+    answered = f"{status} {asked.clean(own.code)}" if own else str(status)
+    what = f"{asked} answered {answered}" + (f": {message.rstrip('.')}." if message else " without a message.")
     kind, advice = _kind_and_advice(asked, status, message, headers)
     text = " ".join(filter(None, (what, story, advice)))
-    return kind(text, status=status, url=asked.url, request_id=headers.get("x-request-id"))
+    request_id = own.request_id if own and isinstance(own.request_id, str) else headers.get("x-request-id")
+    return kind(text, status=status, url=asked.url, request_id=request_id, code=own.code if own else None)
 
 
 def _kind_and_advice(asked: Asked, status: int, message: str, headers: Mapping[str, str]) -> tuple[type[ApiError], str]:
     if status == 401:
-        return AuthenticationFailed, "Check the key in HUME_API_KEY or HUME_API_KEY_FILE: it is missing, wrong or expired."
+        return AuthenticationFailed, f"Check the key in {asked.key_variables}: it is missing, wrong or expired."
     if status == 403 and _DISCONTINUED in message:
         return ServiceDiscontinued, _what_still_works(asked.path)
+    if status == 403 and asked.is_v1:
+        return PermissionDenied, (
+            "This key may not measure expressions: v1 is in limited release. Ask Hume for access, or set "
+            "HUME_EXPRESSION_API_KEY to a key of an organization that has it."
+        )
     if status == 403:
         return PermissionDenied, "This key may not do that: check its account, plan and permissions at Hume."
     if status == 404:
-        return NotFound, "Check the id, and that the key belongs to the account that made it (HUME_API_KEY, HUME_BASE_URL)."
+        whose = f"({asked.key_variables.replace(' or ', ', ')}, {asked.url_variable})"
+        return NotFound, f"Check the id, and that the key belongs to the account that made it {whose}."
     if status == 429:
         return RateLimited, "Run the same command again later; a lower requests_per_s avoids it."
     if status >= 500 or status in (408, 425):
         return ServerFailed, "The trouble is on the service's side: run the same command again later."
     if 300 <= status < 400:
         where = asked.clean(headers.get("location", "")) or "nowhere"
-        return RequestRejected, f"It points to {where}; the key is not sent there. Check HUME_BASE_URL."
+        return RequestRejected, f"It points to {where}; the key is not sent there. Check {asked.url_variable}."
     return RequestRejected, "Sending it again is no use until the request, or the account, is changed."
 
 
@@ -151,14 +194,15 @@ def _what_still_works(path: str) -> str:
 def unreachable(asked: Asked, reason: str, story: str = "") -> ServiceUnreachable:
     """Return the error for a request that got no answer and did no harm."""
     text = f"{asked} got no answer: {asked.clean(reason)}."
-    advice = "Check the network and HUME_BASE_URL, then run the same command again."
+    advice = f"Check the network and {asked.url_variable}, then run the same command again."
     return ServiceUnreachable(" ".join(filter(None, (text, story, advice))))
 
 
 def invalid(asked: Asked, status: int, headers: Mapping[str, str], reason: str, story: str = "") -> InvalidAnswer:
     """Return the error for a success whose body cannot be used."""
     text = f"{asked} answered {status}, but {asked.clean(reason)}."
-    advice = f"Run the same command again later; if it stays so, {asked.host} is not the service it should be (HUME_BASE_URL)."
+    doubt = f"if it stays so, {asked.host} is not the service it should be ({asked.url_variable})"
+    advice = f"Run the same command again later; {doubt}."
     parts = (text, story, advice)
     request_id = headers.get("x-request-id")
     return InvalidAnswer(" ".join(filter(None, parts)), status=status, url=asked.url, request_id=request_id)
@@ -167,13 +211,18 @@ def invalid(asked: Asked, status: int, headers: Mapping[str, str], reason: str, 
 def unknown(asked: Asked, reason: str, status: int | None = None) -> OutcomeUnknown:
     """Return the error for a submission of which nobody can say whether it was accepted."""
     reason = asked.clean(reason)
-    return OutcomeUnknown(
-        f"{asked}: the submission was under way and its answer was lost: {reason}. It may have been accepted, so it is not "
-        "sent again blindly: the next run first looks for it among the jobs of the account, and so does "
-        "`humeanalytics reconcile`.",
-        status=status,
-        reason=reason,
-    )
+    said = f"{asked}: the submission was under way and its answer was lost: {reason}."
+    if asked.is_v1:
+        then = (
+            "It may have been measured and billed, and an answer that was lost cannot be fetched, so it is not sent again "
+            "blindly: `humeanalytics reconcile` tells whether it was billed, and --resend-unknown says what then."
+        )
+    else:
+        then = (
+            "It may have been accepted, so it is not sent again blindly: the next run first looks for it among the jobs of the "
+            "account, and so does `humeanalytics reconcile`."
+        )
+    return OutcomeUnknown(f"{said} {then}", status=status, reason=reason)
 
 
 def decoded(asked: Asked, body: bytes, type_: type[T]) -> T:

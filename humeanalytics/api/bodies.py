@@ -42,12 +42,14 @@ class Upload:
         size_bytes: Its size as planned. Another size at the time of sending is an error of this file.
         content_type: Its media type, or None for unspecified bytes.
         open: Opens it for reading.
+        sent_name: The name the service is told instead, where it is no business of the service's.
     """
 
     name: str
     size_bytes: int
     content_type: str | None
     open: Callable[[], BinaryIO]
+    sent_name: str | None = None
 
 
 def json_body(value: Any) -> Body:
@@ -67,14 +69,32 @@ def form_body(request: Mapping[str, Any], uploads: Sequence[Upload]) -> Body:
         UnreadableRecording: (while its chunks are read) A file cannot be read, or has not the size it was planned with.
             The body then lacks its end, so no server can have taken the request.
     """
+    return _form(b'name="json"', _json(request), uploads)
+
+
+def measure_body(config: Mapping[str, Any], uploads: Sequence[Upload]) -> Body:
+    """Return a ``multipart/form-data`` body as v1 takes it: ``config`` first, unless it is empty, then the ``file`` parts.
+
+    Raises:
+        UnreadableRecording: As `form_body`.
+    """
+    return _form(b'name="config"\r\nContent-Type: application/json', _json(config) if config else None, uploads)
+
+
+def _form(field: bytes, value: bytes | None, uploads: Sequence[Upload]) -> Body:
     boundary = f"humeanalytics-{secrets.token_hex(16)}"
-    opening = b'--%s\r\nContent-Disposition: form-data; name="json"\r\n\r\n%s' % (boundary.encode(), _json(request))
+    opening = b""
+    if value is not None:
+        opening = b"--%s\r\nContent-Disposition: form-data; %s\r\n\r\n%s" % (boundary.encode(), field, value)
     headers = [_part_header(boundary, upload) for upload in uploads]
+    if not opening and headers:
+        headers[0] = headers[0].removeprefix(b"\r\n")
     closing = f"\r\n--{boundary}--\r\n".encode()
     size_bytes = len(opening) + sum(map(len, headers)) + sum(upload.size_bytes for upload in uploads) + len(closing)
 
     async def chunks() -> AsyncGenerator[bytes, None]:
-        yield opening
+        if opening:
+            yield opening
         for header, upload in zip(headers, uploads, strict=True):
             yield header
             async for chunk in _file_chunks(upload):
@@ -92,7 +112,7 @@ def _json(value: Any) -> bytes:
 
 
 def _part_header(boundary: str, upload: Upload) -> bytes:
-    name = upload.name.encode("utf-8", "replace").decode().translate(_ESCAPED)
+    name = (upload.sent_name or upload.name).encode("utf-8", "replace").decode().translate(_ESCAPED)
     type_ = (
         upload.content_type if upload.content_type and _MEDIA_TYPE.fullmatch(upload.content_type) else "application/octet-stream"
     )
@@ -115,12 +135,13 @@ async def _file_chunks(upload: Upload) -> AsyncGenerator[bytes, None]:
             file.close()
     except OSError as error:
         raise UnreadableRecording(
-            f"{upload.name} could not be read while it was sent: {error.strerror or error}. Nothing of its job was accepted.",
+            f"{upload.name} could not be read while it was sent: {error.strerror or error}. Nothing of the request was accepted.",
             item=upload.name,
         ) from error
     if missing_bytes:
         raise UnreadableRecording(
             f"{upload.name} changed while it was sent: it was {upload.size_bytes:,} bytes when planned and is "
-            f"{'longer' if missing_bytes < 0 else 'shorter'} now. Nothing of its job was accepted; run the same command again.",
+            f"{'longer' if missing_bytes < 0 else 'shorter'} now. Nothing of the request was accepted; run the same command "
+            "again.",
             item=upload.name,
         )

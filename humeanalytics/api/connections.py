@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -47,6 +47,14 @@ class Connections:
         )
         return cls(make(), make(limits=httpx.Limits(max_keepalive_connections=0)))
 
+    def submission(
+        self, path: str, content: AsyncGenerator[bytes, None], headers: dict[str, str], read_timeout_s: float | None
+    ) -> httpx.Request:
+        """Return the request of a submission; None leaves the time to wait for its answer to the settings."""
+        usual = self.submitting.timeout
+        timeout = httpx.Timeout(usual.read if read_timeout_s is None else read_timeout_s, connect=usual.connect)
+        return self.submitting.build_request("POST", path, content=content, headers=headers, timeout=timeout)
+
     async def aclose(self) -> None:
         await self.reading.aclose()
         await self.submitting.aclose()
@@ -73,7 +81,8 @@ def checked_url(base_url: str) -> tuple[str, str]:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not name or parts.username or parts.query or parts.fragment:
         raise SettingsError(
-            "The base URL (HUME_BASE_URL) must be like https://api.hume.ai: http or https, a host, no user, no query."
+            "The base URL (HUME_BASE_URL, for v1 HUME_EXPRESSION_BASE_URL) must be like https://api.hume.ai: http or https, a "
+            "host, no user, no query."
         )
     host = f"[{name}]" if ":" in name else name
     if port is not None and port != {"http": 80, "https": 443}[parts.scheme]:
@@ -84,7 +93,8 @@ def checked_url(base_url: str) -> tuple[str, str]:
 def checked_key(key: str) -> str:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise SettingsError(
-            "The API key (HUME_API_KEY) holds characters that no key has, such as blanks or line breaks. Copy it again."
+            "The API key (HUME_API_KEY, for v1 HUME_EXPRESSION_API_KEY) holds characters that no key has, such as blanks or line "
+            "breaks. Copy it again."
         )
     return key
 

@@ -49,6 +49,13 @@ JSON_ARRAY = Form(
 )
 
 
+JSON_OBJECT = Form(
+    "a JSON object",
+    lambda head: head.lstrip()[:1] == b"{",
+    lambda tail: tail.rstrip()[-1:] == b"}",
+)
+
+
 def _ends_as_zip(tail: bytes) -> bool:
     """Whether the record that ends an archive is there, with all of the comment it announces."""
     at = tail.rfind(b"PK\x05\x06")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -33,6 +33,14 @@ _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, ht
 #: What a broken connection raises. TLS errors in mid-stream come as plain OSError.
 _BROKEN = (httpx.TransportError, httpx.DecodingError, OSError)
 _ERROR_BODY_BYTES = 64 * 1024
+
+
+class BodyEndsEarly(ValueError):
+    """A body that is not whole; the message says of which it is."""
+
+
+class BodyOfAnotherForm(ValueError):
+    """A body that is something else; the message says what."""
 
 
 class Exchange:
@@ -83,28 +91,41 @@ class Exchange:
     async def chunks(self, asked: Asked, response: httpx.Response, form: Form | None = None) -> AsyncGenerator[bytes, None]:
         """Yield the body, decompressed. One that ends before it is whole is worth repeating; one of another form is not."""
         invalid = partial(answers.invalid, asked, response.status_code, response.headers)
-        ends = Ends()
         try:
-            async for chunk in response.aiter_bytes():
-                ends.feed(chunk)
-                yield chunk
-        except _BROKEN as error:  # also where the length that was promised, or the last chunk, is missing
-            raise TryAgain(partial(invalid, f"its body ended early ({reason_of(error)})")) from error
-        if form is not None and ends.head and not form.begins(ends.head):
-            raise invalid(f"instead of {form.name} came {answers.looks_like(ends.head)}")
-        if form is not None and not form.ends(ends.tail):  # where no length is stated, a body can be cut unseen
-            raise TryAgain(partial(invalid, f"its body ended early ({ends.size_bytes:,} bytes, not the end of {form.name})"))
+            async with aclosing(whole_body(response, form)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except BodyEndsEarly as error:
+            raise TryAgain(partial(invalid, str(error))) from error.__cause__
+        except BodyOfAnotherForm as error:
+            raise invalid(str(error)) from None
 
     # ------------------------------------------------------------------------------------------------------------ POST
-    async def post(self, asked: Asked, body: Body, type_: type[T]) -> T:
-        """Submit ``body`` and return the answer. Only what cannot have been taken is worth repeating.
+    async def post(
+        self,
+        asked: Asked,
+        body: Body,
+        take: Callable[[httpx.Response], Awaitable[T]],
+        *,
+        own_errors: Mapping[str, int] | None = None,
+        read_timeout_s: float | None = None,
+    ) -> T:
+        """Submit ``body`` and return what ``take`` makes of a success. Only what cannot have been taken is worth repeating.
 
         Whatever is raised but `OutcomeUnknown`, nothing was accepted.
+
+        Args:
+            asked: What errors call it.
+            body: What is sent.
+            take: Reads the answer. Where it fails the answer is lost, whatever it raises.
+            own_errors: Where the service marks its own errors with a code (v1), a 5xx that carries one says that the request
+                failed. Code -> how many attempts may end so; of any other code none is repeated.
+            read_timeout_s: How long to wait for the answer; that of the settings by default.
         """
         turn_s = await self._limiter.turn(self._requests_per_s)
         async with aclosing(body.chunks()) as chunks:
             headers = {"Content-Type": body.content_type, "Content-Length": str(body.size_bytes)}
-            request = self._connections.submitting.build_request("POST", asked.path, content=chunks, headers=headers)
+            request = self._connections.submission(asked.path, chunks, headers, read_timeout_s)
             try:
                 response = await self._connections.submitting.send(request, stream=True)
             except _NOTHING_SENT as error:
@@ -114,25 +135,29 @@ class Exchange:
             except Exception as error:  # whatever else it is, the request may have arrived
                 raise answers.unknown(asked, reason_of(error)) from error
             try:
-                return await self._accepted(asked, response, turn_s, type_)
+                self._learn_from(response, turn_s)
+                if not response.is_success:
+                    raise await self._not_accepted(asked, response, own_errors or {})
+                try:
+                    return await take(response)
+                except Exception as error:
+                    lost = f"it answered {response.status_code}, but {reason_of(error)}"
+                    raise answers.unknown(asked, lost, response.status_code) from error
             finally:
                 await response.aclose()
 
-    async def _accepted(self, asked: Asked, response: httpx.Response, turn_s: float, type_: type[T]) -> T:
-        self._learn_from(response, turn_s)
-        status = response.status_code
-        if response.is_success:
-            try:
-                return answers.decoded(asked, await response.aread(), type_)
-            except Exception as error:
-                raise answers.unknown(asked, f"it answered {status}, but {reason_of(error)}", status) from error
-        body = await _beginning(response)
+    async def _not_accepted(self, asked: Asked, response: httpx.Response, own_errors: Mapping[str, int]) -> Exception:
+        status, body = response.status_code, await _beginning(response)
         refusal = partial(answers.refusal, asked, status, response.headers, body)
+        asked_s = asked_wait_s(response.headers, time.time())
         if status in (429, 503):
-            raise TryAgain(refusal, asked_s=asked_wait_s(response.headers, time.time()))
+            return TryAgain(refusal, asked_s=asked_s)
+        own = answers.error_body(body) if own_errors else None
+        if status >= 500 and own is not None:
+            return TryAgain(refusal, asked_s=asked_s, at_most=own_errors.get(own.code, 1))
         if status in (303, 408) or status >= 500:
-            raise answers.unknown(asked, f"it answered {status}: {answers.message_of(body) or 'without a message'}", status)
-        raise refusal()
+            return answers.unknown(asked, f"it answered {status}: {answers.message_of(body) or 'without a message'}", status)
+        return refusal()
 
     def _learn_from(self, response: httpx.Response, turn_s: float) -> None:
         self.server.learn_from(response)
@@ -140,6 +165,26 @@ class Exchange:
             self._limiter.slow_down(turn_s, self._requests_per_s)
         else:
             self._limiter.speed_up(self._requests_per_s)
+
+
+async def whole_body(response: httpx.Response, form: Form | None = None) -> AsyncGenerator[bytes, None]:
+    """Yield a body, decompressed.
+
+    Raises:
+        BodyEndsEarly: (at its end) It is not whole.
+        BodyOfAnotherForm: (at its end) It is not of that form.
+    """
+    ends = Ends()
+    try:
+        async for chunk in response.aiter_bytes():
+            ends.feed(chunk)
+            yield chunk
+    except _BROKEN as error:  # also where the length that was promised, or the last chunk, is missing
+        raise BodyEndsEarly(f"its body ended early ({reason_of(error)})") from error
+    if form is not None and ends.head and not form.begins(ends.head):
+        raise BodyOfAnotherForm(f"instead of {form.name} came {answers.looks_like(ends.head)}")
+    if form is not None and not form.ends(ends.tail):  # where no length is stated, a body can be cut unseen
+        raise BodyEndsEarly(f"its body ended early ({ends.size_bytes:,} bytes, not the end of {form.name})")
 
 
 async def _beginning(response: httpx.Response) -> bytes:

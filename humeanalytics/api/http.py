@@ -18,7 +18,7 @@ from humeanalytics.api import answers
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.api.bodies import Body
 from humeanalytics.api.downloads import JSON, Form, Sink
-from humeanalytics.api.exchange import Exchange
+from humeanalytics.api.exchange import Exchange, whole_body
 from humeanalytics.api.retry import RetryPolicy, TryAgain
 from humeanalytics.settings import Settings
 
@@ -181,7 +181,65 @@ class HumeClient:
         """
         asked = self._exchange.asked("POST", path)
 
+        async def take(response: httpx.Response) -> T:
+            return answers.decoded(asked, await response.aread(), type_)
+
         async def attempt() -> T:
-            return await self._exchange.post(asked, body, type_)
+            return await self._exchange.post(asked, body, take)
+
+        return await self._policy.run(attempt)
+
+    async def exchange(
+        self,
+        path: str,
+        body: Body,
+        open_sink: Callable[[], Sink],
+        form: Form,
+        *,
+        own_errors: Mapping[str, int],
+        read_timeout_s: float,
+    ) -> int:
+        """Submit ``body``, at most once, and stream the answer, which is all there will ever be of it, into a sink.
+
+        As `post`: whatever is raised but `OutcomeUnknown`, nothing was accepted. An answer that came and could not be kept
+        is a lost one; what stopped it (`DiskFull`) is its ``__cause__``.
+
+        Args:
+            path: Where to.
+            body: What is sent.
+            open_sink: Opens the sink of one attempt, before its first byte goes out, so that a disk that takes nothing is met
+                before anything is paid for. It is committed when the answer is whole, else aborted.
+            form: What the two ends of the answer must look like.
+            own_errors: As for `Exchange.post`.
+            read_timeout_s: How long to wait for the answer.
+
+        Returns:
+            The size of the answer in bytes, decompressed.
+
+        Raises:
+            OutcomeUnknown: It may have been accepted, and its answer is lost.
+            ApiError, ServiceUnreachable, ItemError: As `post`.
+        """
+        asked = self._exchange.asked("POST", path)
+
+        async def attempt() -> int:
+            sink, ended = open_sink(), False
+
+            async def keep(response: httpx.Response) -> int:
+                nonlocal ended
+                size_bytes = 0
+                async with aclosing(whole_body(response, form)) as chunks:
+                    async for chunk in chunks:
+                        sink.write(chunk)
+                        size_bytes += len(chunk)
+                ended = True
+                await in_thread(sink.commit)
+                return size_bytes
+
+            try:
+                return await self._exchange.post(asked, body, keep, own_errors=own_errors, read_timeout_s=read_timeout_s)
+            finally:
+                if not ended:
+                    await in_thread(sink.abort)
 
         return await self._policy.run(attempt)
