@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 
-from humeanalytics.sandbox.options import SandboxOptions
+from humeanalytics.sandbox.options import read_options
 from humeanalytics.sandbox.serving import serve
 
 
@@ -17,11 +18,19 @@ def main() -> None:
     parser.add_argument("--state", metavar="DIR", help="keep jobs here; without, they are gone at the end")
     parser.add_argument("--faults", metavar="FILE", help="JSON file with a list of fault rules")
     parser.add_argument("--api-key", help="accept this key only")
-    parser.add_argument("--queue-s", type=float, default=SandboxOptions().queue_s, help="seconds a job stays queued")
-    parser.add_argument("--run-s", type=float, default=SandboxOptions().run_s, help="seconds a job runs at least")
+    parser.add_argument("--queue-s", type=float, help="seconds a job stays queued")
+    parser.add_argument("--run-s", type=float, help="seconds a job runs at least")
+    parser.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="set an option of SandboxOptions, for example expression_delay_s=0.2; can be given more than once",
+    )
     given = parser.parse_args()
-    options = SandboxOptions(queue_s=given.queue_s, run_s=given.run_s)
     try:
+        pace = {name: value for name in ("queue_s", "run_s") if (value := getattr(given, name)) is not None}
+        options = replace(read_options(given.option), **pace)
         serve(given.host, given.port, given.seed, given.state, given.faults, api_key=given.api_key, options=options)
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(f"{type(error).__name__}: {error}")

@@ -14,6 +14,9 @@ from humeanalytics.sandbox.batch.operations import BatchOperations
 from humeanalytics.sandbox.batch.queue import JobQueue
 from humeanalytics.sandbox.batch.store import JobStore
 from humeanalytics.sandbox.control import Control, stored_clock
+from humeanalytics.sandbox.expression import refusals
+from humeanalytics.sandbox.expression.operations import ExpressionOperations
+from humeanalytics.sandbox.expression.runs import RunStore
 from humeanalytics.sandbox.faults import Faults
 from humeanalytics.sandbox.gateway import Gateway
 from humeanalytics.sandbox.options import SandboxOptions
@@ -32,12 +35,16 @@ class Service:
 
     def __init__(self, folder: Path, seed: int, api_key: str | None, options: SandboxOptions) -> None:
         self._store = JobStore(folder, seed)
+        self._runs = RunStore(folder, options.expression_silence_s)
         clock = stored_clock(self._store)
         faults = Faults(seed)
         self._queue = JobQueue(self._store, clock, seed, options)
-        self.control = Control(self._store, clock, faults, seed)
-        batch = BatchOperations(self._store, self._queue, clock, options, str(uuid5(_USERS, str(seed))))
-        app = Starlette(routes=[*batch.routes(), *self.control.routes()], exception_handlers={HTTPException: _http_error})
+        self.control = Control(self._store, self._runs, clock, faults, seed)
+        user_id = str(uuid5(_USERS, str(seed)))
+        batch = BatchOperations(self._store, self._queue, clock, options, user_id)
+        expression = ExpressionOperations(self._runs, clock, seed, options, user_id)
+        routes = [*batch.routes(), *expression.routes(), *self.control.routes()]
+        app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
         app.router.redirect_slashes = False
         self.app = Gateway(app, seed=seed, clock=clock, faults=faults, api_key=api_key)
         self._queue.open()
@@ -45,10 +52,13 @@ class Service:
     def close(self) -> None:
         """Stop working and close the files; what was accepted stays in the folder."""
         self._queue.close()
+        self._runs.close()
         self._store.close()
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if request.url.path.startswith("/v1/"):  # of a path that is not served the service never hears
+        return refusals.gateway_error(404) if status == 404 else refusals.plain_error(status, request.url.path)
     message = error.detail if isinstance(error, HTTPException) else "internal error"
     return json_reply({"message": message.lower()}, status)

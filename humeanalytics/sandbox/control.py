@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from humeanalytics.sandbox.batch.store import JobStore
 from humeanalytics.sandbox.clock import Clock
+from humeanalytics.sandbox.expression.runs import RunStore
 from humeanalytics.sandbox.faults import Faults, InvalidRule
 from humeanalytics.sandbox.gateway import CONTROL_PATH
 from humeanalytics.sandbox.replies import json_reply, refusal
@@ -21,8 +22,9 @@ _CLOCK_OFFSET = "clock_offset_s"
 class Control:
     """The control of one sandbox; the embedded one calls it directly."""
 
-    def __init__(self, store: JobStore, clock: Clock, faults: Faults, seed: int) -> None:
+    def __init__(self, store: JobStore, runs: RunStore, clock: Clock, faults: Faults, seed: int) -> None:
         self._store = store
+        self._runs = runs
         self._clock = clock
         self._faults = faults
         self._seed = seed
@@ -37,7 +39,7 @@ class Control:
         ]
 
     def submissions(self) -> list[dict[str, Any]]:
-        return self._store.submissions()
+        return sorted([*self._store.submissions(), *self._runs.submissions()], key=lambda submission: submission["at"])
 
     def set_faults(self, rules: Any) -> None:
         self._faults.replace(rules)
@@ -47,7 +49,9 @@ class Control:
         self._store.set_fact(_CLOCK_OFFSET, repr(self._clock.offset_s))
 
     async def _get_overview(self, request: Request) -> Response:
-        return json_reply({"seed": self._seed, "now_ms": self._clock.now_ms(), "jobs": self._store.counts()})
+        now_ms = self._clock.now_ms()
+        known = {"jobs": self._store.counts(), "runs": self._runs.counts(now_ms)}
+        return json_reply({"seed": self._seed, "now_ms": now_ms, **known})
 
     async def _get_submissions(self, request: Request) -> Response:
         return json_reply(self.submissions())

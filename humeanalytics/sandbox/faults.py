@@ -19,25 +19,30 @@ Actions on the answer. The first rule that strikes is the one that counts for a 
 
 ==================  ====================================================================================================
 ``status``          answer with this status, the work is not done. Beside it: ``body`` (object, list or string),
-                    ``html`` (true: an HTML page as body), ``retry_after`` (seconds, or ``{"date_in_s": n}`` for an HTTP
-                    date, ``{"ms": n}`` for ``retry-after-ms``, or a string sent as it is)
+                    ``html`` (true: an HTML page as body), ``code`` (of the v1 API; without, the one that goes with the
+                    status), ``retry_after`` (seconds, or ``{"date_in_s": n}`` for an HTTP date, ``{"ms": n}`` for
+                    ``retry-after-ms``, or a string sent as it is)
 ``discontinued``    true: the 403 of the shutdown
-``drop_before``     true: the connection is closed before the work is recorded
+``drop_before``     true: the connection is closed at once, before the work is recorded; ``received``: closed when the whole
+                    request has arrived, but nothing is recorded either
 ``drop_after``      true: the work is recorded, then the connection is closed without an answer
 ``slow``            bytes per second at which the body of the answer drips
 ``truncate``        the body ends after this share of it (0 to 1) though its length promised more
 ``wrong_body``      the work is recorded; the answer is a 200 whose body is this string (true: some garbage)
 ==================  ====================================================================================================
 
-Actions on the job that a ``POST /v0/batch/jobs`` starts. All rules that strike count:
+Actions on the job that a ``POST /v0/batch/jobs`` starts, or on the run of a v1 upload. All rules that strike count:
 
 ==================  ====================================================================================================
 ``stuck``           ``QUEUED`` or ``IN_PROGRESS``: the job never gets further
 ``fail_job``        the job ends FAILED with this message (true: the message of an exceeded usage limit)
 ``file_error``      the message that files get instead of predictions; ``file``: a glob over their names (without: all)
-``new_fields``      true: job and predictions have fields nobody has heard of
-``new_names``       true: predictions have expressions, a model and a file type nobody has heard of, and the job passes
-                    through a state of that kind
+``fail_run``        true: measuring fails; the run is errored and costs nothing, the answer is a 500 ``internal_error``
+``hide_run``        the run is told of only this many seconds after it has ended
+``lose_run``        true: the run is never told of, though it was measured and answered
+``new_fields``      true: job, predictions and v1 answers have fields nobody has heard of
+``new_names``       true: answers have expressions, a model, a file type and a trigger nobody has heard of, and the job or run
+                    a state of that kind
 ==================  ====================================================================================================
 """
 
@@ -51,13 +56,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from humeanalytics.sandbox.expression.refusals import AUDIO_PATH, STATUSES, VIDEO_PATH
+
 ANSWER_ACTIONS = ("status", "discontinued", "drop_before", "drop_after", "slow", "truncate", "wrong_body")
 JOB_ACTIONS = ("stuck", "fail_job", "file_error", "new_fields", "new_names")
-#: With these no job is started, so that no rule about jobs strikes.
+RUN_ACTIONS = ("fail_run", "hide_run", "lose_run", "new_fields", "new_names")
+_WORK_ACTIONS = tuple(dict.fromkeys((*JOB_ACTIONS, *RUN_ACTIONS)))
+#: With these no work is begun, so that no rule about jobs or runs strikes.
 _NO_WORK = ("status", "discontinued", "drop_before")
 _CONDITIONS = ("method", "path", "path_regex", "after", "times", "probability", "seed")
-_BESIDE = {"status": ("body", "html", "retry_after"), "file_error": ("file",)}
+_BESIDE = {"status": ("body", "html", "code", "retry_after"), "file_error": ("file",)}
 JOBS_PATH = "/v0/batch/jobs"
+#: Path of a POST -> the actions there are on the work it begins.
+_ACTIONS_AT = {JOBS_PATH: JOB_ACTIONS, AUDIO_PATH: RUN_ACTIONS, VIDEO_PATH: RUN_ACTIONS}
 
 
 class InvalidRule(ValueError):
@@ -126,9 +137,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "status": (lambda v: _is_count(v) and 200 <= v <= 599, "an HTTP status from 200 to 599"),
     "body": (lambda v: isinstance(v, str | dict | list), "an object, a list or a string"),
     "html": (_is_true, "true"),
+    "code": (lambda v: v in STATUSES, "a code of the v1 API"),
     "retry_after": (_is_retry_after, 'seconds, {"date_in_s": n}, {"ms": n} or a string'),
     "discontinued": (_is_true, "true"),
-    "drop_before": (_is_true, "true"),
+    "drop_before": (lambda v: v is True or v == "received", 'true or "received"'),
     "drop_after": (_is_true, "true"),
     "slow": (lambda v: _is_number(v) and v > 0, "a number of bytes per second"),
     "truncate": (lambda v: _is_number(v) and 0 <= v < 1, "a share from 0 up to 1"),
@@ -137,6 +149,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "fail_job": (_is_message, "a message or true"),
     "file_error": (lambda v: isinstance(v, str), "a message"),
     "file": (lambda v: isinstance(v, str), "a glob"),
+    "fail_run": (_is_true, "true"),
+    "hide_run": (lambda v: _is_number(v) and v >= 0, "a number of seconds"),
+    "lose_run": (_is_true, "true"),
     "new_fields": (_is_true, "true"),
     "new_names": (_is_true, "true"),
 }
@@ -150,10 +165,10 @@ def read_rule(spec: Any, default_seed: int) -> Rule:
     """
     if not isinstance(spec, dict):
         raise InvalidRule(f"a rule must be an object, not {type(spec).__name__}")
-    actions = [name for name in (*ANSWER_ACTIONS, *JOB_ACTIONS) if name in spec]
+    actions = [name for name in (*ANSWER_ACTIONS, *_WORK_ACTIONS) if name in spec]
     if len(actions) != 1:
         raise InvalidRule(
-            f"a rule needs exactly one action of {', '.join((*ANSWER_ACTIONS, *JOB_ACTIONS))}; "
+            f"a rule needs exactly one action of {', '.join((*ANSWER_ACTIONS, *_WORK_ACTIONS))}; "
             f"this one has {', '.join(actions) or 'none'}"
         )
     action = actions[0]
@@ -163,15 +178,16 @@ def read_rule(spec: Any, default_seed: int) -> Rule:
         fits, wanted = _RULES[name]
         if not fits(value):
             raise InvalidRule(f"{name!r} must be {wanted}")
-    if action in JOB_ACTIONS and spec.get("method", "POST").upper() != "POST":
-        raise InvalidRule(f"{action!r} acts on the job that a POST starts; leave out 'method'")
+    if action in _WORK_ACTIONS and spec.get("method", "POST").upper() != "POST":
+        work = "job" if action in JOB_ACTIONS else "run"
+        raise InvalidRule(f"{action!r} acts on the {work} that a POST starts; leave out 'method'")
     if "path" in spec and "path_regex" in spec:
         raise InvalidRule("'path' and 'path_regex' exclude each other")
     try:
         path = re.compile(spec.get("path_regex", fnmatch.translate(spec.get("path", "*"))))
     except re.error as error:
         raise InvalidRule(f"'path_regex' is not a regular expression: {error}") from None
-    method = "POST" if action in JOB_ACTIONS else spec.get("method")
+    method = "POST" if action in _WORK_ACTIONS else spec.get("method")
     return Rule(spec, action, method and method.upper(), path, random.Random(spec.get("seed", default_seed)))
 
 
@@ -201,13 +217,14 @@ class Faults:
             self._rules = rules
 
     def strike(self, method: str, path: str) -> tuple[Rule | None, list[Rule]]:
-        """Return the rule that spoils the answer to this request, if any, and those that act on the job it starts."""
+        """Return the rule that spoils the answer to this request, if any, and those that act on the work it starts."""
         with self._lock:
             on_answer = (rule for rule in self._rules if rule.action in ANSWER_ACTIONS)
             spoiled = next((rule for rule in on_answer if rule.strikes(method, path)), None)
-            if path != JOBS_PATH or (spoiled is not None and spoiled.action in _NO_WORK):
+            if spoiled is not None and spoiled.action in _NO_WORK:
                 return spoiled, []
-            return spoiled, [rule for rule in self._rules if rule.action in JOB_ACTIONS and rule.strikes(method, path)]
+            actions = _ACTIONS_AT.get(path, ())
+            return spoiled, [rule for rule in self._rules if rule.action in actions and rule.strikes(method, path)]
 
     def report(self) -> list[dict[str, Any]]:
         """Return the rules with ``seen`` and ``hits``."""

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from humeanalytics.sandbox.clock import Clock
+from humeanalytics.sandbox.expression import refusals as expression
 from humeanalytics.sandbox.faults import Faults, Rule
 from humeanalytics.sandbox.replies import DISCONTINUED, INVALID_KEY, json_reply
 
@@ -64,11 +65,22 @@ class Gateway:
         rule, on_job = self._faults.strike(scope["method"], path)
         state: MutableMapping[str, Any] = scope["state"]
         state["job_rules"] = on_job
-        app = self._app if self._knows(Headers(scope=scope).get("x-hume-api-key")) else json_reply(INVALID_KEY, 401)
+        app = self._refusal(path, Headers(scope=scope)) or self._app
         if rule is None:
             await app(scope, receive, send_marked)
         else:
             await _STRIKE[rule.action](self, rule, app, scope, receive, send_marked)
+
+    def _refusal(self, path: str, headers: Headers) -> ASGIApp | None:
+        """What answers instead of the application where the key is missing or wrong. v1 takes a token instead, not beside."""
+        key = headers.get("x-hume-api-key")
+        if not path.startswith("/v1/"):
+            return None if self._knows(key) else _after_body(json_reply(INVALID_KEY, 401))
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        given = [key] * (key is not None) + [token] * (kind.lower() == "bearer")
+        if len(given) == 1 and self._knows(given[0]):
+            return None
+        return _after_body(expression.invalid_credential(had_key=key is not None))
 
     def _knows(self, key: str | None) -> bool:
         return bool(key and key.strip()) if self._api_key is None else key == self._api_key
@@ -79,6 +91,8 @@ class Gateway:
             answer = Response(_HTML.format(f"{status} error"), status, media_type="text/html")
         elif isinstance(rule.spec.get("body"), str):
             answer = Response(rule.spec["body"], status, media_type="text/plain")
+        elif "body" not in rule.spec and scope["path"].startswith("/v1/"):
+            answer = expression.plain_error(status, scope["path"], rule.spec.get("code"))
         else:
             answer = json_reply(rule.spec.get("body", {"code": status, "message": f"fault on order: {status}"}), status)
         wait = rule.spec.get("retry_after")
@@ -88,12 +102,14 @@ class Gateway:
             answer.headers["Retry-After"] = formatdate(self._clock.now_s() + wait["date_in_s"], usegmt=True)
         elif wait is not None:
             answer.headers["Retry-After"] = wait if isinstance(wait, str) else f"{wait:g}"
-        await answer(scope, receive, send)
+        await _after_body(answer)(scope, receive, send)
 
     async def _discontinued(self, rule: Rule, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         await json_reply(DISCONTINUED, 403)(scope, receive, send)
 
     async def _drop_before(self, rule: Rule, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if rule.argument == "received":
+            await _read(receive)
         await _cut(scope, receive, abort=True)
 
     async def _drop_after(self, rule: Rule, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,6 +168,21 @@ _STRIKE: dict[str, _Strike] = {
 
 async def _swallow(message: Message) -> None:
     return None
+
+
+def _after_body(answer: ASGIApp) -> ASGIApp:
+    """Answer when the whole request has arrived: a client that is still sending may never see an early answer."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await _read(receive)
+        await answer(scope, receive, send)
+
+    return app
+
+
+async def _read(receive: Receive) -> None:
+    while (await receive()).get("more_body"):
+        pass
 
 
 async def _cut(scope: Scope, receive: Receive, abort: bool) -> None:

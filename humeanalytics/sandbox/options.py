@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +60,71 @@ class SandboxOptions:
     """Count positions in UTF-16 code units rather than code points."""
     retention_s: float | None = None
     """How long after its end a job can still be seen; after that it is "not found". None: for ever."""
+
+    # Expression Measurement v1
+    expression_delay_s: float = 0.0
+    """An upload is answered no sooner than this after it has arrived, in real time."""
+    expression_max_body_bytes: int | None = 25_000_000
+    """Of a whole upload. None lifts the limit, and with it the limit on how long audio may be. (Binary megabytes: 26,214,400.)"""
+    expression_max_image_bytes: int | None = 2_000_000
+    expression_max_image_pixels: int | None = 8_294_400
+    expression_faces_measured: int = 2
+    """The largest faces of an image are measured, this many."""
+    expression_face_state_s: float = 24 * 3600.0
+    """How long a face state is good for."""
+    expression_access: bool = True
+    """Whether this organization may upload at all; if not, uploads are forbidden."""
+
+    # guesses about v1
+    expression_pause_ms: int = 250
+    """Silence this long ends an utterance."""
+    expression_late_interval_ms: int = 40
+    """An interval that is due this soon after speech has stopped is still taken."""
+    expression_visible_after_s: float = 0.0
+    """How long after it has ended a run can be seen."""
+    expression_silence_s: float = 300.0
+    """A run that is live but has not been heard of for this long is told as errored."""
+    expression_nulls: bool = True
+    """Whether a null in the config counts as not given, rather than as a wrong type."""
+    expression_typed_config: bool = False
+    """Insist that the config part says that it is JSON."""
+    expression_by_content: bool = True
+    """Tell what an audio file is by its bytes alone. False: a part that says it is an octet stream is taken for samples."""
+    expression_headers_counted: bool = True
+    """Whether bytes_received of a run counts the header of a WAV file."""
+    expression_large_images_code: str = "image_too_large"
+    """The code of the error when a whole upload of images is too large."""
+
+
+def read_options(given: Iterable[str]) -> SandboxOptions:
+    """Return options from texts of the form ``name=value``; ``none`` lifts a limit that can be lifted.
+
+    Raises:
+        ValueError: There is no such option, or it cannot have this value.
+
+    Examples:
+        >>> read_options(["expression_delay_s=0.2", "expression_max_body_bytes=none"]).expression_delay_s
+        0.2
+    """
+    hints = get_type_hints(SandboxOptions)
+    values: dict[str, Any] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or name not in hints:
+            known = ", ".join(field.name for field in fields(SandboxOptions))
+            raise ValueError(f"{text!r} sets no option; write name=value with one of {known}.")
+        values[name] = _read_value(name, value, get_args(hints[name]) or (hints[name],))
+    return SandboxOptions(**values)
+
+
+def _read_value(name: str, text: str, kinds: tuple[Any, ...]) -> Any:
+    spelled = {"true": True, "false": False} if bool in kinds else {"none": None} if type(None) in kinds else {}
+    if text.lower() in spelled:
+        return spelled[text.lower()]
+    try:
+        if kinds[0] is bool:
+            raise ValueError(text)
+        return kinds[0](text)
+    except ValueError:
+        wanted = " or ".join([*spelled, *(kind.__name__ for kind in kinds if kind not in (bool, type(None)))])
+        raise ValueError(f"Option {name} cannot be {text!r}; it takes {wanted}.") from None

@@ -56,12 +56,18 @@ def score(seed: int, purpose: str, names: tuple[str, ...], features: NDArray[np.
     Returns:
         Scores as float32, one row a thing, one column a name; mostly 0 to 1, rarely a little above.
     """
-    weights, bias, low, high = _weights(seed, purpose, names, features.shape[1])
+    _, _, low, high = _weights(seed, purpose, names, features.shape[1])
+    share = shares(seed, purpose, names, features)
+    return np.asarray(low + (high - low) * share * share, dtype=np.float32)
+
+
+def shares(seed: int, purpose: str, names: tuple[str, ...], features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far up its range each name is in each row, 0 to 1: what `score` makes scores of."""
+    weights, bias, _, _ = _weights(seed, purpose, names, features.shape[1])
     x = np.broadcast_to(bias, (len(features), len(names)))
     for column, weight in zip(features.T, weights, strict=True):
         x = x + column[:, None] * weight
-    share = 0.5 * (1 + x / np.sqrt(1 + x * x))
-    return np.asarray(low + (high - low) * share * share, dtype=np.float32)
+    return np.asarray(0.5 * (1 + x / np.sqrt(1 + x * x)))
 
 
 def sentiment(pleasantness: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -26,7 +26,8 @@ GAP_MS = 250
 #: A stretch needs this many milliseconds of sound, or it is a click.
 SOUND_MS = 50
 
-_THRESHOLD = int((SPEECH_RMS * 32768) ** 2 * HOP_SAMPLES)
+#: The same as the energy of one millisecond of 16-bit samples.
+SPEECH_ENERGY = int((SPEECH_RMS * 32768) ** 2 * HOP_SAMPLES)
 _BLOCK_HOPS = 60_000
 
 #: Lags at which a voice repeats itself, in samples: 400 Hz down to 78 Hz.
@@ -65,10 +66,14 @@ def find_speech(samples: Samples) -> list[Stretch]:
     >>> find_speech(np.concatenate([np.zeros(8000, np.int16), tone]))
     [Stretch(begin_ms=500, end_ms=1500)]
     """
-    loud = np.concatenate([np.empty(0, np.int64), *_loud_hops(samples)])
+    return stretches(np.concatenate([np.empty(0, np.int64), *_loud_hops(samples)]))
+
+
+def stretches(loud: NDArray[np.int64], gap_ms: int = GAP_MS) -> list[Stretch]:
+    """Return the stretches of speech of which some milliseconds, given by their numbers, are the loud ones."""
     if not len(loud):
         return []
-    breaks = np.flatnonzero(np.diff(loud) > GAP_MS) + 1
+    breaks = np.flatnonzero(np.diff(loud) > gap_ms) + 1
     first = np.concatenate([[0], breaks])
     last = np.concatenate([breaks, [len(loud)]]) - 1
     return [Stretch(int(loud[a]), int(loud[b]) + 1) for a, b in zip(first, last, strict=True) if b - a + 1 >= SOUND_MS]
@@ -80,7 +85,7 @@ def _loud_hops(samples: Samples) -> Iterator[NDArray[np.int64]]:
     for start in range(0, hops, _BLOCK_HOPS):
         stop = min(start + _BLOCK_HOPS, hops)
         block = samples[start * HOP_SAMPLES : stop * HOP_SAMPLES].reshape(-1, HOP_SAMPLES).astype(np.int64)
-        yield np.flatnonzero(np.einsum("ij,ij->i", block, block) >= _THRESHOLD) + start
+        yield np.flatnonzero(np.einsum("ij,ij->i", block, block) >= SPEECH_ENERGY) + start
 
 
 def rms(samples: Samples) -> float:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from humeanalytics.sandbox.database import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -94,10 +94,7 @@ class JobStore:
         self._uploads.mkdir(parents=True, exist_ok=True)
         self._results.mkdir(exist_ok=True)
         self._holder = _hold(folder / "holder.sqlite")
-        self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
-        self._writer = _connect(folder / "sandbox.sqlite")
-        self._writer.executescript(_SCHEMA)
-        self._reader = _connect(folder / "sandbox.sqlite")
+        self._db = Database(folder / "sandbox.sqlite", _SCHEMA)
         known = self.fact("seed")
         if known not in (None, str(seed)):
             self.close()
@@ -110,10 +107,8 @@ class JobStore:
 
     def close(self) -> None:
         """Close the files."""
-        with self._write_lock, self._read_lock:
-            self._writer.close()
-            self._reader.close()
-            self._holder.close()
+        self._db.close()
+        self._holder.close()
 
     # ------------------------------------------------------------------------------------------------------------ paths
     def upload_path(self, job_id: str) -> Path:
@@ -132,7 +127,7 @@ class JobStore:
         Raises:
             QueueFull: ``max_queued`` jobs are waiting already.
         """
-        with self._writing() as db:
+        with self._db.writing() as db:
             (queued,) = db.execute("SELECT count(*) FROM jobs WHERE status = 'QUEUED'").fetchone()
             if queued >= max_queued:
                 raise QueueFull
@@ -147,12 +142,12 @@ class JobStore:
 
     def start(self, job_id: str, at: int) -> None:
         """Mark a job as IN_PROGRESS; one that was before a restart keeps its time."""
-        with self._writing() as db:
+        with self._db.writing() as db:
             db.execute("UPDATE jobs SET status = 'IN_PROGRESS', started = coalesce(started, ?) WHERE job_id = ?", (at, job_id))
 
     def complete(self, job_id: str, at: int, num_predictions: int, num_errors: int) -> None:
         """Mark a job as COMPLETED; its results must be in their files."""
-        with self._writing() as db:
+        with self._db.writing() as db:
             db.execute(
                 "UPDATE jobs SET status = 'COMPLETED', ended = ?, num_predictions = ?, num_errors = ? WHERE job_id = ?",
                 (at, num_predictions, num_errors, job_id),
@@ -161,27 +156,27 @@ class JobStore:
 
     def fail(self, job_id: str, at: int, message: str) -> None:
         """Mark a job as FAILED."""
-        with self._writing() as db:
+        with self._db.writing() as db:
             db.execute("UPDATE jobs SET status = 'FAILED', ended = ?, message = ? WHERE job_id = ?", (at, message, job_id))
         self.upload_path(job_id).unlink(missing_ok=True)
 
     def set_fact(self, name: str, value: str) -> None:
-        with self._writing() as db:
+        with self._db.writing() as db:
             db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     # ----------------------------------------------------------------------------------------------------------- reading
     def fact(self, name: str) -> str | None:
-        rows = self._read("SELECT value FROM facts WHERE name = ?", (name,))
+        rows = self._db.read("SELECT value FROM facts WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
     def get(self, job_id: str) -> Job | None:
         """Return a job, or None."""
-        rows = self._read(f"SELECT {_SHOWN} FROM jobs WHERE job_id = ?", (job_id,))
+        rows = self._db.read(f"SELECT {_SHOWN} FROM jobs WHERE job_id = ?", (job_id,))
         return _job(rows[0]) if rows else None
 
     def plan(self, job_id: str) -> str:
         """Return what the worker needs to know of a job."""
-        return str(self._read("SELECT plan FROM jobs WHERE job_id = ?", (job_id,))[0][0])
+        return str(self._db.read("SELECT plan FROM jobs WHERE job_id = ?", (job_id,))[0][0])
 
     def find(self, query: JobQuery) -> list[Job]:
         """Return the jobs a query asks for; those without the time they are sorted by come last."""
@@ -201,48 +196,26 @@ class JobStore:
             raise ValueError(query.sort_by)
         order = "ASC" if query.ascending else "DESC"
         sql = f"SELECT {_SHOWN} FROM jobs WHERE {' AND '.join(where)} ORDER BY {query.sort_by} {order} NULLS LAST, number {order}"
-        return [_job(row) for row in self._read(f"{sql} LIMIT ?", (*values, query.limit))]
+        return [_job(row) for row in self._db.read(f"{sql} LIMIT ?", (*values, query.limit))]
 
     def unfinished(self) -> list[tuple[str, int]]:
         """Return id and time of creation of the jobs that have not ended, oldest first."""
-        return self._read("SELECT job_id, created FROM jobs WHERE status NOT IN ('COMPLETED', 'FAILED') ORDER BY number", ())
+        return self._db.read("SELECT job_id, created FROM jobs WHERE status NOT IN ('COMPLETED', 'FAILED') ORDER BY number")
 
     def submissions(self) -> list[dict[str, Any]]:
         """Return one entry for each item of each accepted job, in order."""
-        rows = self._read("SELECT api, job_id, fingerprint, at FROM submissions ORDER BY number", ())
+        rows = self._db.read("SELECT api, job_id, fingerprint, at FROM submissions ORDER BY number")
         return [{"api": api, "job_id": job_id, "fingerprint": print_, "at": at} for api, job_id, print_, at in rows]
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs in each state."""
-        return dict(self._read("SELECT status, count(*) FROM jobs GROUP BY status", ()))
-
-    def _read(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        with self._read_lock:
-            return self._reader.execute(sql, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._write_lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-            except BaseException:
-                self._writer.execute("ROLLBACK")
-                raise
-            self._writer.execute("COMMIT")
+        return dict(self._db.read("SELECT status, count(*) FROM jobs GROUP BY status"))
 
 
 def _job(row: Sequence[Any]) -> Job:
     job_id, status, created, started, ended, num_predictions, num_errors, message, request, faults = row
     found = json.loads(faults or "{}")
     return Job(job_id, status, created, started, ended, num_predictions, num_errors, message, request, found)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
 
 
 def _hold(path: Path) -> sqlite3.Connection:
