@@ -26,10 +26,13 @@ from humeanalytics.recordings import media_type_of
 
 MediaType = Literal["audio", "video", "image", "text", "archive"]
 
-_CONTAINERS = "wav,w64,aiff,caf,flac,ogg,mp3,aac,ac3,eac3,amr,mov,matroska,avi,asf,mpeg,mpegts,flv"
+#: The formats of sound and moving pictures that FFmpeg may look for.
+CONTAINERS = (
+    "wav,w64,aiff,caf,flac,ogg,mp3,aac,ac3,eac3,amr,au,nistsphere,wv,ape,tta,voc,mov,matroska,avi,asf,mpeg,mpegts,flv,mxf,rm"
+)
 #: Streams without a table of contents, and how they begin: FFmpeg guesses their length from the first packets, and finds
 #: a packet or two in almost any small binary file.
-_BARE_STREAMS: dict[str, bytes | tuple[bytes, ...]] = {
+BARE_STREAMS: dict[str, bytes | tuple[bytes, ...]] = {
     "mp3": (b"ID3", b"\xff"),
     "aac": (b"ID3", b"\xff"),
     "ac3": b"\x0bw",
@@ -171,14 +174,19 @@ def _image(file: Path, kind: signatures.Kind) -> MediaFacts:
     return MediaFacts("image", kind.container, width=width, height=height)
 
 
+def reader_options(head: bytes) -> dict[str, str]:
+    """Return what FFmpeg is told when it opens a file of sound or moving pictures that begins with ``head``."""
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        options["probesize"] = "4096"  # FFmpeg would look for other codecs hidden in the samples, ten times as long
+    return options
+
+
 def _media(file: Path, head: bytes) -> MediaFacts:
     import av
 
-    options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        options["probesize"] = "4096"  # FFmpeg would look for other codecs hidden in the samples, ten times as long
     try:
-        with av.open(str(file), options=options, metadata_errors="replace") as container:
+        with av.open(str(file), options=reader_options(head), metadata_errors="replace") as container:
             return _media_facts(file, head, container)
     except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
         if media_type_of(file.name) in ("audio", "video") and not signatures.described(head).startswith("like text"):
@@ -196,10 +204,10 @@ def _media_facts(file: Path, head: bytes, container: Any) -> MediaFacts:
     if not sounds and not pictures:
         raise _unreadable(file, f"holds neither sound nor picture (container: {name})")
     duration_s = container.duration / 1e6 if container.duration is not None else None
-    if duration_s is None or name in _BARE_STREAMS or is_cut_short(container):
+    if duration_s is None or name in BARE_STREAMS or is_cut_short(container):
         measured_s, share = measured(container, {stream.index for stream in (*sounds, *pictures)})
-        if name in _BARE_STREAMS:
-            promised = head.startswith(_BARE_STREAMS[name]) or media_type_of(file.name) in ("audio", "video")
+        if name in BARE_STREAMS:
+            promised = head.startswith(BARE_STREAMS[name]) or media_type_of(file.name) in ("audio", "video")
             if not promised or share < _BARE_STREAM_MIN_SHARE:
                 raise _unreadable(file, f"looks {signatures.described(head)}")
         duration_s = measured_s if measured_s is not None else duration_s

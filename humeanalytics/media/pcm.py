@@ -1,0 +1,187 @@
+"""Sound out of a container: 16-bit samples at 16 kHz, each at the time at which the recording has it.
+
+Time 0 is where the recording begins, pictures or sound, whichever comes first. Where a track starts later, or its time stamps
+leave a hole (packets that were lost or damaged, a call on hold), silence takes the place: what is said afterwards is found
+at its time. Time stamps that jump back, or so far ahead that they cannot be meant, are not followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from humeanalytics.media.opening import begin_us, reason, refused
+from humeanalytics.media.wav import RATE_HZ
+
+Channels = Literal["mix", "split"]
+#: One row a channel.
+Samples = NDArray[np.int16]
+
+_BLOCK_SAMPLES = RATE_HZ
+#: Time stamps are rounded, to milliseconds in some containers and to whole packets in others: less than this is no hole.
+_TOLERANCE_SAMPLES = RATE_HZ // 10
+#: How far ahead time stamps are followed where the container does not tell how long it is.
+_PLAUSIBLE_HOLE_SAMPLES = 600 * RATE_HZ
+#: Formats whose length FFmpeg guesses from their first packets.
+_GUESSING = {"aac", "ac3", "eac3"}
+#: A resampler gives a sample more or less than is due; of a sound shorter than its filter, it gives nothing.
+_RESAMPLER_SLACK_SAMPLES = 64
+
+
+def heard(container: InputContainer, stream: AudioStream, channels: Channels, notes: list[str]) -> Iterator[Samples]:
+    """Yield the sound of a track in blocks of shape ``(channels, n)``, 16 bits at 16 kHz.
+
+    ``"mix"`` gives one row. Of one or two channels it is their mean. Of a layout with names it is FFmpeg's downmix, scaled so
+    that it cannot clip: in 5.1 centre 0.29, left and right 0.21 each, surrounds 0.15 each, nothing of the bass channel. Of
+    more channels without names (the microphones of a field recorder) it is their mean. ``"split"`` gives each channel as it is.
+
+    The number of samples is that of the recording at 16 kHz, rounded to the nearest. ``notes`` takes a sentence for whatever
+    is not as it should be: damaged packets, holes, jumps, a track that ends early.
+
+    Raises:
+        UnreadableRecording: With ``"split"``, the number of channels changes on the way.
+    """
+    clock = _Clock(container, notes)
+    segment: _Segment | None = None
+    for frame in _decoded(container, stream, notes):
+        missing = clock.missing_before(frame, segment.now if segment else 0, first=segment is None)
+        if segment is None or missing or not segment.takes(frame):
+            ended, segment = segment, _Segment(frame, channels, (segment.now if segment else 0) + missing)
+            if ended is not None:
+                yield ended.finish()
+                if ended.rows != segment.rows:
+                    change = f"has {ended.rows} channels up to {ended.now / RATE_HZ:.1f} s and then {segment.rows}"
+                    raise refused(container.name, f"{change}, so they cannot be split; mix them")
+            yield from _silence(segment.rows, missing)
+        yield from segment.feed(frame)
+    if segment is not None:
+        yield segment.finish()
+        _compare_with_promise(container, stream, segment.now / RATE_HZ, notes)
+    clock.tell()
+
+
+def _decoded(container: InputContainer, stream: AudioStream, notes: list[str]) -> Iterator[AudioFrame]:
+    damaged = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                break
+        except av.FFmpegError as error:
+            notes.append(f"The file cannot be read to its end: {reason(error)}.")
+            break
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            damaged += 1
+    if damaged:
+        notes.append(f"{damaged:,} damaged {'packet was' if damaged == 1 else 'packets were'} left out of the sound.")
+
+
+class _Clock:
+    """Holds time stamps against the samples that came; everything in samples at 16 kHz since the recording's beginning."""
+
+    def __init__(self, container: InputContainer, notes: list[str]) -> None:
+        self._start = begin_us(container) * RATE_HZ // 1_000_000
+        self._length = None if container.duration is None else (container.duration * RATE_HZ) // 1_000_000
+        self._ahead = 0
+        self._filled = self._holes = self._jumps = 0
+        self._notes = notes
+
+    def missing_before(self, frame: AudioFrame, now: int, *, first: bool) -> int:
+        """Return how many samples of silence belong between ``now`` and a frame."""
+        if frame.pts is None or frame.time_base is None:
+            return 0
+        at = frame.pts * frame.time_base.numerator * RATE_HZ // frame.time_base.denominator - self._start - self._ahead
+        missing = at - now
+        if missing >= 0 and (first or missing > _TOLERANCE_SAMPLES):
+            farthest = now + _PLAUSIBLE_HOLE_SAMPLES if self._length is None else self._length + RATE_HZ
+            if at <= farthest:
+                if not first:
+                    self._holes += 1
+                    self._filled += missing
+                return missing
+        elif missing >= -_TOLERANCE_SAMPLES:
+            return 0
+        self._jumps += 0 if first else 1
+        self._ahead += missing
+        return 0
+
+    def tell(self) -> None:
+        if self._holes:
+            holes = "a hole" if self._holes == 1 else f"{self._holes:,} holes"
+            self._notes.append(f"{self._filled / RATE_HZ:.1f} s of silence stand for {holes} in the sound.")
+        if self._jumps:
+            times = "once" if self._jumps == 1 else f"{self._jumps:,} times"
+            self._notes.append(f"The time stamps of the sound jump {times}; from there on times count what could be heard.")
+
+
+class _Segment:
+    """A stretch of frames of one format, on its way to 16 kHz. What comes out has the length of what went in, to the sample."""
+
+    def __init__(self, frame: AudioFrame, channels: Channels, begin: int) -> None:
+        layout = frame.layout.name
+        nameless = frame.layout.nb_channels > 2 and layout.endswith(" channels")
+        planar = channels == "split" or nameless
+        self.rows = frame.layout.nb_channels if channels == "split" else 1
+        self._format = (frame.format.name, layout, frame.sample_rate)
+        self._rate_hz = frame.sample_rate
+        self._average = nameless and channels == "mix"
+        self._resampler = av.AudioResampler(
+            format="s16p" if planar else "s16", layout=layout if planar else "mono", rate=RATE_HZ, frame_size=_BLOCK_SAMPLES
+        )
+        self._begin = begin
+        self._fed = self._given = 0
+
+    @property
+    def now(self) -> int:
+        """Where the segment ends, as far as it has come; rounded to the nearest sample."""
+        return self._begin + (2 * self._fed * RATE_HZ + self._rate_hz) // (2 * self._rate_hz)
+
+    def takes(self, frame: AudioFrame) -> bool:
+        return (frame.format.name, frame.layout.name, frame.sample_rate) == self._format
+
+    def feed(self, frame: AudioFrame) -> Iterator[Samples]:
+        self._fed += frame.samples
+        for piece in self._resampler.resample(frame):
+            self._given += piece.samples
+            yield self._rows_of(piece)
+
+    def finish(self) -> Samples:
+        pieces = [self._rows_of(piece) for piece in self._resampler.resample(None)]
+        last = np.concatenate([np.zeros((self.rows, 0), np.int16), *pieces], axis=1)
+        due = self.now - self._begin - self._given
+        short = due - last.shape[1]
+        if abs(short) > _RESAMPLER_SLACK_SAMPLES:
+            raise RuntimeError(f"{self._fed:,} samples at {self._rate_hz} Hz became {short:,} samples too few at {RATE_HZ} Hz.")
+        return np.pad(last[:, :due], ((0, 0), (0, max(short, 0))))
+
+    def _rows_of(self, piece: AudioFrame) -> Samples:
+        rows: Samples = np.asarray(piece.to_ndarray(), np.int16)
+        return np.rint(rows.mean(axis=0, keepdims=True)).astype(np.int16) if self._average else rows
+
+
+def _silence(rows: int, samples: int) -> Iterator[Samples]:
+    for begin in range(0, samples, _BLOCK_SAMPLES):
+        yield np.zeros((rows, min(_BLOCK_SAMPLES, samples - begin)), np.int16)
+
+
+def _compare_with_promise(container: InputContainer, stream: AudioStream, heard_s: float, notes: list[str]) -> None:
+    name = container.format.name
+    if stream.duration is not None and stream.time_base is not None and name not in _GUESSING:
+        begin = (stream.start_time or 0) * stream.time_base - begin_us(container) / 1e6
+        promised_s = float(begin + stream.duration * stream.time_base)
+    elif container.duration is not None and not container.streams.video and name not in _GUESSING:
+        promised_s = container.duration / 1e6
+    else:
+        return
+    if promised_s - heard_s > max(0.5, 0.02 * promised_s):
+        notes.append(f"Cut short: {promised_s:.1f} s of sound are promised, {heard_s:.1f} s could be read.")
