@@ -9,7 +9,7 @@ from typing import IO, BinaryIO
 from humeanalytics.errors import NotHumeData, UnreadableResponse
 from humeanalytics.tables.envelope import Payload
 from humeanalytics.tables.flattened import Answer, Failure, Flattened, Source
-from humeanalytics.tables.json_stream import JsonStream
+from humeanalytics.tables.json_stream import MAX_DEPTH, JsonStream
 from humeanalytics.tables.looks import looks_like
 from humeanalytics.tables.predictions import PredictionReader, note_dialect
 from humeanalytics.tables.score_lists import ListCutter
@@ -144,8 +144,9 @@ def _pieces(
     head = first[:_HEAD_BYTES]
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"[", b"{"):
         raise NotHumeData(f"{name}: this is {looks_like(head)}, not the predictions of a v0 batch job.", item=name)
-    stream = JsonStream(_with(first, read, cutter, watch or _unwatched), name, window_bytes)
-    payload = Payload(stream, name)
+    depth = MAX_DEPTH - 2 if cutter else MAX_DEPTH  # lists that were cut out were two deep
+    stream = JsonStream(_with(first, read, cutter, watch or _unwatched), name, window_bytes, depth)
+    payload = Payload(stream, name, cutter.restored if cutter else None)
     reader = PredictionReader(payload, cutter)
     failures = 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,12 +11,22 @@ import pyarrow as pa
 
 from humeanalytics.errors import UnreadableResponse
 from humeanalytics.tables.columns import Layout, ModelRows, ScoreBlock
-from humeanalytics.tables.envelope import renamed
-from humeanalytics.tables.fields import FIELDS, FLOAT32_END, NESTED, TYPES, kind_of_list
+from humeanalytics.tables.fields import (
+    FIELDS,
+    FLOAT32_END,
+    GROUP_COLUMNS,
+    NESTED,
+    STREAMED_FIELDS,
+    STREAMED_NESTED,
+    TYPES,
+    kind_of_list,
+)
+from humeanalytics.tables.nodes import renamed
 
 #: Where a row stands: the path of its group's rows, its position among them.
 Place = tuple[str, int]
 
+_WHOLE_END = 2**53
 _INT64 = range(-(2**63), 2**63)
 _FLUSH_ROWS = 4096
 
@@ -32,7 +42,9 @@ class NamedRows:
     def __init__(self, rows: ModelRows, item: str) -> None:
         self._rows = rows
         self._item = item
+        self._group_column = GROUP_COLUMNS.get(rows.model, "group_id")
         self._paths = FIELDS.get(rows.model, {})
+        self._streamed_paths = STREAMED_FIELDS.get(rows.model, {})
         self._layouts: dict[tuple[tuple[str, tuple[str, ...]], ...], Layout] = {}
         self._scalars = [f.name for f in rows.declared if f.name in TYPES or f.name in _BESIDE]
         self._clear()
@@ -73,9 +85,17 @@ class NamedRows:
             self._rows.add(self.pending, self._columns, blocks, self._fields)
             self._clear()
 
-    def put(self, path: str, value: Any, values: dict[str, Any], fields: dict[str, Any], place: str | Place) -> None:
+    def put(
+        self,
+        path: str,
+        value: Any,
+        values: dict[str, Any],
+        fields: dict[str, Any],
+        place: str | Place,
+        paths: Mapping[str, str] | None = None,
+    ) -> None:
         """Put one value into its column, or among the fields nobody has heard of."""
-        column = self._paths.get(path)
+        column = (self._paths if paths is None else paths).get(path)
         if value is None:
             return
         if column is None:
@@ -87,6 +107,8 @@ class NamedRows:
     def _append(self, row: Any, place: Place, values: dict[str, Any], fields: dict[str, Any]) -> None:
         if type(row) is not dict:
             raise self._error(place, f"{_shown(row)} is no object")
+        in_group = self._group_column in values
+        paths, nested = (self._paths, NESTED) if in_group else (self._streamed_paths, STREAMED_NESTED)
         lists: list[tuple[str, tuple[str, ...]]] = []
         scores: list[float | None] = []
         for key, value in renamed(row, self._item, _text_of(place)).items():
@@ -94,11 +116,11 @@ class NamedRows:
             if kind is not None:
                 if value is not None:
                     lists.append((kind, self._read_scores(key, value, scores, place, fields)))
-            elif key in NESTED and type(value) is dict:
+            elif key in nested and type(value) is dict:
                 for inner, part in renamed(value, self._item, key).items():
-                    self.put(f"{key}.{inner}", part, values, fields, place)
+                    self.put(f"{key}.{inner}", part, values, fields, place, paths)
             else:
-                self.put(key, value, values, fields, place)
+                self.put(key, value, values, fields, place, paths)
         shape = tuple(lists)
         layout = self._layouts.get(shape)
         if layout is None:
@@ -109,7 +131,7 @@ class NamedRows:
         for name, column in self._columns.items():
             column.append(values.get(name))
         for path, value in fields.items():
-            self._fields.setdefault(path, []).append((self.pending, value))
+            self._fields.setdefault(path, []).append((self.pending, _plain(value)))
         self.pending += 1
 
     def _read_scores(
@@ -127,7 +149,7 @@ class NamedRows:
         if not {str}.issuperset(map(type, names)):
             raise self._error(place, f"a name in {key} is no text")
         for name, value in zip(names, values, strict=True):
-            if type(value) is not float and value is not None and (type(value) is not int or abs(value) > 2**53):
+            if type(value) is not float and value is not None and (type(value) is not int or abs(value) > _WHOLE_END):
                 what = "a whole number beyond what a float holds" if type(value) is int else "not a number"
                 raise self._error(place, f"the score of {name} in {key} is {_shown(value)}, {what}")
             if value is not None and abs(value) >= FLOAT32_END:
@@ -179,6 +201,17 @@ class NamedRows:
     def _error(self, place: str | Place, reason: str) -> UnreadableResponse:
         where = place if isinstance(place, str) else _text_of(place)
         return UnreadableResponse(f"{self._item}: {where}: {reason}.", item=self._item)
+
+
+def _plain(value: Any) -> Any:
+    """Return what is in objects and lists with whole numbers as such: it becomes text, which must not tell 1.0 from 1."""
+    if isinstance(value, dict):
+        return {key: _plain_inside(each) for key, each in value.items()}
+    return [_plain_inside(each) for each in value] if isinstance(value, list) else value
+
+
+def _plain_inside(value: Any) -> Any:
+    return int(value) if type(value) is float and value.is_integer() and abs(value) <= _WHOLE_END else _plain(value)
 
 
 _BESIDE = frozenset(("file", "face_id", "speaker_id", "group_id"))

@@ -25,7 +25,7 @@ class Kind(StrEnum):
     ARTIFACTS = "artifacts"  # a ZIP with CSVs of a v0 batch job in it
     ARTIFACT_CSV = "artifact_csv"  # one of those CSVs
     JOB = "job"  # details of v0 jobs, which hold no scores
-    STREAMING = "streaming"  # an answer of the v0 streaming API
+    STREAMING = "streaming"  # answers of the v0 streaming API
     JSON = "json"  # in which none of these was found, or which is broken before one was: `flatten_predictions` says where
     GZIP = "gzip"
     ZSTD = "zstd"
@@ -96,10 +96,11 @@ def _detect_zip(file: IO[bytes]) -> Detected:
 
 def _detect_json(file: IO[bytes]) -> Detected:
     dialect, about = first_look(file)
+    if dialect == "streaming":
+        return Detected(Kind.STREAMING, STREAMING, dialect)
     if dialect is not None:
         return Detected(Kind.PREDICTIONS, f"predictions of a v0 batch job ({dialect})", dialect)
-    kinds = {STREAMING: Kind.STREAMING, JOB: Kind.JOB}
-    return Detected(kinds.get(about, Kind.JSON), about)
+    return Detected(Kind.JOB if about == JOB else Kind.JSON, about)
 
 
 def _header(head: bytes) -> list[str]:

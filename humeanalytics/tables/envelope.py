@@ -8,9 +8,8 @@ it has been said.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -21,53 +20,30 @@ from humeanalytics.errors import NotHumeData, UnreadableResponse
 from humeanalytics.redaction import redact_text
 from humeanalytics.tables.flattened import Failure, Source
 from humeanalytics.tables.json_stream import JsonStream
-from humeanalytics.tables.json_text import Undecoded, bytes_of, decode, opening_of, text_of
-from humeanalytics.tables.looks import STREAMING, looks_like_object
+from humeanalytics.tables.json_text import Undecoded, bytes_of, decode, text_of
+from humeanalytics.tables.looks import JOB, looks_like_object
+from humeanalytics.tables.nodes import Members, Node, elements_of, held, kind_of, members_of, ordered, renamed
+from humeanalytics.tables.streamed import Said, may_be_said, said_in, words_of
 from humeanalytics.vocabulary import MODELS
 
-#: A JSON value: at hand, or the next one of a stream because it is too large to be.
-Node = Undecoded | JsonStream
-Members = Iterator[tuple[str, Node]]
-
 _MAX_DEPTH = 32
-_CAMEL = re.compile(r"[a-z][a-z0-9]*(?:[A-Z][a-z0-9]*)+")
-_HUMP = re.compile(r"(?=[A-Z])")
-_RENAMED = {"md5_sum": "md5sum", "md_5_sum": "md5sum"}
+# Keys that tell what an object is only together with others.
+_FRAME = frozenset(("source", "results", "error", "file", "models"))
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SDK_KEY = re.compile(rb'"(md_5_sum|md5Sum|contentType|fileId)"')
-_STREAMED = re.compile(rb'\{\s*"(predictions|warning|error)"')
-
-
-@lru_cache(4096)
-def canonical(key: str) -> str:
-    """Return a key as Hume's API spells it, from that or from the spellings of its SDKs; any other as it is.
-
-    >>> canonical("groupedPredictions"), canonical("md_5_sum"), canonical("file"), canonical("Participant A")
-    ('grouped_predictions', 'md5sum', 'file', 'Participant A')
-    """
-    spelled = _HUMP.sub("_", key).lower() if _CAMEL.fullmatch(key) else key
-    return _RENAMED.get(spelled, spelled)
-
-
-def renamed(members: dict[str, Any], item: str, place: str) -> dict[str, Any]:
-    """Return an object with canonical keys.
-
-    Raises:
-        UnreadableResponse: Two of its keys are spellings of one.
-    """
-    found = {canonical(key): value for key, value in members.items()}
-    if len(found) != len(members):
-        raise UnreadableResponse(f"{item}: {place}: two of the keys {', '.join(members)} are spellings of one.", item=item)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One element of ``results.predictions``, where it stands, and its members, not yet read."""
+    """One element of ``results.predictions``, where it stands, and its members, not yet read.
+
+    Or a message of the streaming API: then ``file`` is what it counts as, and the members are models and what they said.
+    """
 
     source: Source
     place: str
     members: Members
+    file: str | None = None
 
 
 class Payload:
@@ -75,23 +51,28 @@ class Payload:
 
     Attributes:
         item: Its name, for errors.
-        job_id: Hume's id of the job, where a webhook's body tells.
-        status: The job's status, where a webhook's body tells.
         failures: What Hume could not do.
+
+    Args:
+        stream: Its bytes, lists of scores cut out of them or not.
+        item: Its name, for errors.
+        restored: Puts what was cut out back into a decoded value.
     """
 
-    def __init__(self, stream: JsonStream, item: str) -> None:
+    def __init__(self, stream: JsonStream, item: str, restored: Callable[[Any], Any] | None = None) -> None:
         self.item = item
-        self.job_id: str | None = None
-        self.status: str | None = None
         self.failures: list[Failure] = []
         self._stream = stream
+        self._restored = restored
+        self._jobs: dict[str, str] = {}  # id -> status
         self._shape = "list"  # or the dialect that the list of sources is wrapped in
         self._signs: set[str] = set()  # what tells one dialect of the list from another
         self._sources = 0
+        self._messages = 0
+        self._messenger: Source | None = None  # the source that messages of the streaming API count as of
         self._is_hume = False
         self._looks_like = ""
-        self._described_at: int | None = None
+        self._described_at: tuple[bool, int] | None = None
 
     @property
     def dialect(self) -> str:
@@ -102,6 +83,16 @@ class Payload:
             return "sdk"
         by_platform = "registry_file" in self._signs or ("file_type" not in self._signs and "uuid_file" in self._signs)
         return "platform" if by_platform else "api"
+
+    @property
+    def job_id(self) -> str | None:
+        """Hume's id of the job, where a webhook's body tells; None also where several do."""
+        return next(iter(self._jobs)) if len(self._jobs) == 1 else None
+
+    @property
+    def status(self) -> str | None:
+        """The status of that job."""
+        return next(iter(self._jobs.values())) if len(self._jobs) == 1 else None
 
     @property
     def looks_like(self) -> str:
@@ -115,9 +106,8 @@ class Payload:
             NotHumeData: There is nothing of a v0 batch job in it.
             UnreadableResponse: It is broken, or something else stands where a source or prediction should.
         """
-        top: Node = self._stream.all() or self._stream
-        yield from self._read(top, "$", 0)
-        self._stream.finish()
+        for place, value in self._values():
+            yield from self._read(value, place, 0)
         if not self._is_hume:
             what = self.looks_like
             raise NotHumeData(f"{self.item}: this is {what}, not the predictions of a v0 batch job.", item=self.item)
@@ -128,7 +118,23 @@ class Payload:
         self._signs |= {"uuid_file"} if _UUID.fullmatch(file) else set()
         self._signs |= {"sdk"} if by_sdk else set()
 
+    def decoded(self, node: Node, place: str, type_: Any = Any) -> Any:
+        """Return a value decoded, whole."""
+        value = decode(held(node), type_, self.item, place)
+        return self._restored(value) if self._restored else value
+
     # ------------------------------------------------------------------------------------------- the way to the sources
+    def _values(self) -> Iterator[tuple[str, Node]]:
+        """Yield the JSON value that the payload is, or, of JSON lines, each of them; with its place."""
+        value = self._stream.value()
+        is_one_of_many = value is not None and self._stream.head(1) in (b"{", b"[")
+        yield ("value 1, $" if is_one_of_many else "$"), value or self._stream
+        count = 1
+        while self._stream.head(1) in (b"{", b"["):
+            count += 1
+            yield f"value {count}, $", self._stream.value() or self._stream
+        self._stream.finish()
+
     def _read(self, node: Node, place: str, depth: int) -> Iterator[Prediction]:
         """Yield the predictions in one JSON value, whatever it is."""
         if depth < _MAX_DEPTH and kind_of(node) == "a list":
@@ -152,11 +158,11 @@ class Payload:
 
     def _look(self, node: Node, place: str) -> tuple[str, Members]:
         """Tell from its keys what an object is: ``source``, ``prediction`` or ``wrapper``; and give its members, all of them."""
-        members = self.members(node, place)
+        members = members_of(node, self.item, place)
         seen: dict[str, Node] = {}
         for key, value in members:
             if isinstance(value, JsonStream) and _kind({*seen, key}) == "wrapper":
-                if key not in ("results", "models"):
+                if key == "predictions" or not _FRAME & {*seen, key}:
                     return "wrapper", chain(seen.items(), [(key, value)], members)
                 value = held(value)  # what this is can depend on a key that is still to come
             seen[key] = value
@@ -167,7 +173,7 @@ class Payload:
     def _read_list(self, node: Node, place: str, depth: int) -> Generator[Prediction, None, Source | None]:
         """Yield the predictions in a list; return their source if they stand in it without one."""
         known, other, loose = "", "", None
-        for i, element in self.elements(node, place):
+        for i, element in elements_of(node, self.item, place):
             at = f"{place}[{i}]"
             if kind_of(element) == "an object":
                 kind, members = self._look(element, at)
@@ -191,6 +197,7 @@ class Payload:
             self._shape = "wrapped"
         keys: list[str] = []
         texts: dict[str, str | None] = {}
+        said: dict[str, Said] = {}
         errors: Node | None = None
         loose = None
         for key, node in members:
@@ -201,25 +208,50 @@ class Payload:
             elif key == "predictions" and kind_of(node) == "a list":
                 self._note_job(texts, depth)
                 loose = yield from self._read_list(node, at, depth + 1)
+            elif key in MODELS and may_be_said(node):
+                whole = held(node)
+                by_model = said_in(whole, self.item, at)
+                if by_model:
+                    said[key] = by_model
+                else:
+                    yield from self._read(whole, at, depth + 1)
             else:
                 yield from self._read(node, at, depth + 1)
-            if not isinstance(node, JsonStream):
-                texts[key] = text_of(node, self.item, at)
-                if key in MODELS and _STREAMED.match(bytes_of(node)):
-                    self._describe(depth, STREAMING)
+            texts[key] = None if isinstance(node, JsonStream) else text_of(node, self.item, at)
+        if _kind(keys) != "wrapper":
+            raise self.error(place, f"what this is shows too late: {', '.join(keys)} should stand in another order")
+        yield from self._read_message(said, texts, place)
         self._describe(depth, looks_like_object(keys))
         if self._note_job(texts, depth) and texts.get("status") == "FAILED":
-            said = (texts.get(key) for key in ("message", "error", "error_message"))
-            self._fail(None, None, None, next(filter(None, said), "the job failed, and Hume did not say why"))
+            told = (texts.get(key) for key in ("message", "error", "error_message"))
+            self._fail(None, None, None, next(filter(None, told), "the job failed, and Hume did not say why"))
         if errors is not None and (loose or set(keys) == {"predictions", "errors"}):
             self._read_errors(loose or self._source({}), errors, f"{place}.errors")
         elif errors is not None:
             yield from self._read(errors, f"{place}.errors", depth + 1)
 
+    def _read_message(self, said: dict[str, Said], texts: dict[str, str | None], place: str) -> Iterator[Prediction]:
+        """Read a message of the streaming API: what each model said, or a warning or error about all of it."""
+        words = words_of(texts)
+        if words is None and not said:
+            return
+        self._is_hume = True
+        self._shape = "streaming"
+        self._messenger = source = self._messenger or self._source({})
+        file = texts.get("payload_id") or str(self._messages)
+        self._messages += 1
+        for model, told in ((None, words), *((model, each.words) for model, each in said.items())):
+            if told is not None:
+                self._fail(source, file, model, told)
+        rows = [(model, each.rows) for model, each in said.items() if each.rows is not None]
+        if rows:
+            yield Prediction(source, place, iter(rows), file)
+
     def _describe(self, depth: int, what: str) -> None:
-        """Remember what the outermost object looks like, in case nothing is found in it."""
-        if self._described_at is None or depth < self._described_at:
-            self._described_at, self._looks_like = depth, what
+        """Remember what the outermost object looks like, or any that is a job, in case nothing is found in it."""
+        described_at = what != JOB, depth
+        if self._described_at is None or described_at < self._described_at:
+            self._described_at, self._looks_like = described_at, what
 
     def _note_job(self, texts: dict[str, str | None], depth: int) -> bool:
         """Take the job's id and status out of the body of a webhook; return whether it is one."""
@@ -229,7 +261,7 @@ class Payload:
         self._is_hume = True
         if depth == 0:
             self._shape = "webhook"
-        self.job_id, self.status = self.job_id or job_id, self.status or status
+        self._jobs.setdefault(job_id, status)
         return True
 
     # --------------------------------------------------------------------------------------------------- inside a source
@@ -254,17 +286,17 @@ class Payload:
             self._fail(source or self._source({}), None, None, "Hume gave neither results nor an error for this source")
 
     def _read_results(self, source: Source, node: Node, place: str) -> Iterator[Prediction]:
-        for key, value in self.members(node, place):
+        for key, value in members_of(node, self.item, place):
             if key == "predictions":
-                for i, element in self.elements(value, f"{place}.predictions"):
+                for i, element in elements_of(value, self.item, f"{place}.predictions"):
                     at = f"{place}.predictions[{i}]"
                     self._is_hume = True
-                    yield Prediction(source, at, self.members(element, at))
+                    yield Prediction(source, at, members_of(element, self.item, at))
             elif key == "errors":
                 self._read_errors(source, held(value), f"{place}.errors")
 
     def _read_errors(self, source: Source, node: Node, place: str) -> None:
-        for i, element in self.elements(node, place):
+        for i, element in elements_of(node, self.item, place):
             at = f"{place}[{i}]"
             value = held(element)
             if kind_of(value) == "an object":
@@ -299,40 +331,7 @@ class Payload:
     def _message(self, value: Undecoded, place: str) -> str:
         """Return an error of Hume's as text, whatever it is."""
         text = text_of(value, self.item, place)
-        return text if text is not None else msgspec.json.encode(decode(value, Any, self.item, place)).decode()
-
-    # ------------------------------------------------------------------------------------------------ objects and lists
-    def members(self, node: Node, place: str, *, spelled: bool = False) -> Members:
-        """Yield the members of an object, under canonical keys unless they are wanted as they are ``spelled``.
-
-        One that is a stream is skipped where it is not read.
-        """
-        if kind_of(node) != "an object":
-            raise self.error(place, f"this is {kind_of(node)}, not an object")
-        if not isinstance(node, JsonStream):
-            members = decode(node, dict[str, Raw], self.item, place)
-            yield from (members if spelled else renamed(members, self.item, place)).items()
-            return
-        keys: set[str] = set()
-        for key in node.members():
-            name = key if spelled else canonical(key)
-            if name in keys:
-                raise self.error(place, f"{key!r} is one of two keys that are spellings of one")
-            keys.add(name)
-            yield from ((name, each) for each in _whole_or_not(node))
-
-    def elements(self, node: Node, place: str) -> Iterator[tuple[int, Node]]:
-        """Yield the elements of a list, null being an empty one, with their positions."""
-        if kind_of(node) not in ("a list", "null"):
-            raise self.error(place, f"this is {kind_of(node)}, not a list")
-        if not isinstance(node, JsonStream):
-            yield from enumerate(decode(node, list[Raw] | None, self.item, place) or ())
-            return
-        count = 0
-        for run in node.runs():
-            for each in _whole_or_not(node) if run is None else decode(run, list[Raw], self.item, place):
-                yield count, each
-                count += 1
+        return text if text is not None else msgspec.json.encode(self.decoded(value, place)).decode()
 
     def _object(self, node: Node, place: str) -> dict[str, Raw]:
         if kind_of(node) != "an object":
@@ -350,43 +349,3 @@ def _kind(keys: Iterable[str]) -> str:
     if ("results" in keys and keys & {"source", "error"}) or keys >= {"source", "error"}:
         return "source"
     return "prediction" if keys >= {"file", "models"} else "wrapper"
-
-
-def kind_of(node: Node) -> str:
-    """Return what kind of JSON value a node is, by its first byte."""
-    opening = node.opening() if isinstance(node, JsonStream) else opening_of(node)
-    return _KINDS.get(opening, "a number")
-
-
-def held(node: Node) -> Undecoded:
-    """Return a value whole, however large it is."""
-    return node.whole_value() if isinstance(node, JsonStream) else node
-
-
-def ordered(members: Members, *, last: str, after: str) -> Members:
-    """Yield members so that ``last`` does not come before ``after``; if need be, it is held until the end."""
-    waiting: Node | None = None
-    is_due = False
-    for key, node in members:
-        is_due |= key == after
-        if key == last and not is_due:
-            waiting = held(node)  # which costs memory only if it is a stream
-        else:
-            yield key, node
-    if waiting is not None:
-        yield last, waiting
-
-
-def _whole_or_not(stream: JsonStream) -> Iterator[Node]:
-    """Yield the next value: whole if it fits into the window, else as the stream, and see to it that it is read."""
-    value = stream.value()
-    if value is not None:
-        yield value
-        return
-    before = stream.position
-    yield stream
-    if stream.position == before:
-        stream.skip()
-
-
-_KINDS = {b"{": "an object", b"[": "a list", b'"': "a text", b"t": "true", b"f": "false", b"n": "null", b"": "nothing"}

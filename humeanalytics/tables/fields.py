@@ -23,9 +23,13 @@ FIELDS: dict[str, dict[str, str]] = {
     "ner": {**_SPAN, **_POSITION, **_ENTITY, **_SPOKEN, **_METADATA},
     "facemesh": {},
 }
+#: The same for rows that stand in no group, as those of the streaming API do: fields that have another name there, and ids.
+STREAMED_FIELDS: dict[str, dict[str, str]] = FIELDS | {
+    "face": FIELDS["face"] | {"face_id": "face_id"} | {f"bbox.{side}": f"box_{side}" for side in "xywh"}
+}
 #: Column -> type; the same in every model.
 TYPES: dict[str, pa.DataType] = {
-    column: schema_of(model).field(column).type for model, paths in FIELDS.items() for column in paths.values()
+    column: schema_of(model).field(column).type for model, paths in STREAMED_FIELDS.items() for column in paths.values()
 }
 #: Model -> column of the id that rows are grouped by.
 GROUP_COLUMNS = {model: "face_id" if model in ("face", "facemesh") else "speaker_id" for model in SCORE_TABLES}
@@ -39,6 +43,7 @@ LISTS = {
 }
 #: Fields whose members are columns of their own.
 NESTED = frozenset(("time", "box", "position"))
+STREAMED_NESTED = NESTED | {"bbox"}
 #: The first number that float32 rounds to infinity.
 FLOAT32_END = 2.0**128 - 2.0**103
 

@@ -37,7 +37,8 @@ class Answer:
 
     Attributes:
         source: Where the file came from.
-        file: The file as Hume names it: inside an archive a path, for texts a number.
+        file: The file as Hume names it: inside an archive a path, for texts a number. Of a message of the streaming API its
+            ``payload_id``, or its number among the messages, counted from 0.
         file_type: ``video``, ``audio``, ``image``, ``text``, ...; None where the payload does not tell.
         copy: 0, or n for the n-th repetition of the same file name within one source.
         model: The model, which is also the table.
@@ -71,9 +72,9 @@ class Flattened:
     """One payload as tables.
 
     Attributes:
-        dialect: The form it was read from: ``api``, ``platform``, ``object``, ``webhook``, ``wrapped``, ``sdk`` or
-            ``artifacts``.
-        job_id: Hume's id of the job, where the payload tells.
+        dialect: The form it was read from: ``api``, ``platform``, ``object``, ``webhook``, ``wrapped``, ``sdk``,
+            ``streaming`` or ``artifacts``.
+        job_id: Hume's id of the job, where the payload tells; None where it tells of several.
         status: The job's status, where the payload tells.
         tables: By model, the columns of `schema.TABLES` without the three keys, in that order, then new names. Rows of
             one answer are contiguous and in order of time.

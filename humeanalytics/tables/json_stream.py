@@ -20,7 +20,8 @@ from humeanalytics.tables.json_text import Text, decode
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _KEY = re.compile(rb'("(?:[^"\\]|\\.)*")[ \t\r\n]*:', re.DOTALL)
 _SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}",: \t\r\n]+', re.DOTALL)
-_MAX_DEPTH = 200
+#: How deep values may be nested.
+MAX_DEPTH = 120
 
 
 class JsonStream:
@@ -33,12 +34,15 @@ class JsonStream:
         read: Gives the next piece; an empty one at the end.
         item: The name of the payload, for errors.
         window_bytes: How long a value may be to be held whole.
+        max_depth: How deep values may be nested: far deeper than any answer of Hume's, and not so deep that what works its
+            way down by recursion gets stuck.
     """
 
-    def __init__(self, read: Callable[[], bytes], item: str, window_bytes: int) -> None:
+    def __init__(self, read: Callable[[], bytes], item: str, window_bytes: int, max_depth: int = MAX_DEPTH) -> None:
         self._read = read
         self._item = item
         self._window_bytes = window_bytes
+        self._max_depth = max_depth
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._data = b""
         self._at = 0
@@ -57,13 +61,11 @@ class JsonStream:
         self._skip_blanks()
         return self._data[self._at : self._at + 1]
 
-    def all(self) -> Text | None:
-        """Take everything, or return None if that is more than a window holds."""
-        if self._fill(self._window_bytes + 1):
-            return None
-        text = Text(self._data[self._at :], self.position)
-        self._at = len(self._data)
-        return text
+    def head(self, size: int) -> bytes:
+        """Return so many bytes of what comes next, or as many as there are, without taking them."""
+        self._skip_blanks()
+        self._fill(size)
+        return self._data[self._at : self._at + size]
 
     def value(self) -> Text | None:
         """Take the next value whole, or return None if it is an object or list longer than a window."""
@@ -152,8 +154,8 @@ class JsonStream:
         self._skip_blanks()
         self._at += 1
         self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            self._broken("this is nested deeper than any answer of Hume's")
+        if self._depth > self._max_depth:
+            self._too_deep(self.position)
 
     def _take(self, byte: bytes) -> bool:
         """Step over a byte if it comes next."""
@@ -238,7 +240,13 @@ class JsonStream:
     def _structure_here(self) -> _Structure:
         if self._structure is None:
             self._structure = _Structure(self._data, self._at)
+            place = self._structure.first_deeper(self._max_depth - self._depth)
+            if place is not None:
+                self._too_deep(self._dropped + place)
         return self._structure
+
+    def _too_deep(self, position: int) -> NoReturn:
+        self._raise(f"the JSON is nested deeper than any answer of Hume's at byte {position}")
 
     def _broken(self, reason: str) -> NoReturn:
         if self._at >= len(self._data) and not self._fill(1):
@@ -276,6 +284,12 @@ class _Structure:
         steps = opens[found].astype(np.int32) - closes[found]
         self._commas = steps == 0
         self._depths = np.cumsum(steps, dtype=np.int32)
+
+    def first_deeper(self, depth: int) -> int | None:
+        """Return the first place that is more than so much deeper than the beginning, or None if there is none."""
+        if self._depths.max(initial=0) <= depth:
+            return None
+        return int(self._places[(self._depths > depth).argmax()])
 
     def end_of(self, place: int) -> int | None:
         """Return where the container that begins at a place has ended, or None if that is beyond the window."""

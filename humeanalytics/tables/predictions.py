@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from msgspec import Raw
 
 from humeanalytics import vocabulary
 from humeanalytics.tables.by_name import NamedRows
 from humeanalytics.tables.columns import ModelRows
-from humeanalytics.tables.envelope import Node, Payload, Prediction, canonical, held, kind_of, ordered
+from humeanalytics.tables.envelope import Payload, Prediction
 from humeanalytics.tables.fields import FIELDS, GROUP_COLUMNS
 from humeanalytics.tables.fingerprint import fingerprints
 from humeanalytics.tables.flattened import Answer, Source
 from humeanalytics.tables.json_stream import JsonStream
-from humeanalytics.tables.json_text import Text, Undecoded, decode, text_of
+from humeanalytics.tables.json_text import Text, Undecoded, text_of
+from humeanalytics.tables.nodes import Node, canonical, elements_of, held, kind_of, members_of, ordered
 from humeanalytics.tables.schema import SCORE_TABLES
 from humeanalytics.tables.score_lists import ListCutter
 from humeanalytics.tables.typed_rows import TypedRows
+
+#: A model, its first row of an answer and how many there are.
+_Answered = tuple["_Model", int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +94,23 @@ class PredictionReader:
         Raises:
             UnreadableResponse: Something is not of the type it must be; says where.
         """
+        place = prediction.place
+        if prediction.file is None:
+            file, file_type, answered = self._read_file(prediction)
+        else:
+            file, file_type = prediction.file, None
+            said = prediction.members
+            answered = [self._read_answer(model, node, file, f"{place}.{model}", rows_key="predictions") for model, node in said]
+        copy = self._copies.get((prediction.source.index, file), 0)
+        self._copies[prediction.source.index, file] = copy + 1
+        for read, first_row, rows in answered:
+            self._drafts.append(_Draft(prediction.source, file, file_type, copy, read.columns.model, first_row, rows))
+
+    def _read_file(self, prediction: Prediction) -> tuple[str, str | None, list[_Answered]]:
         place, payload = prediction.place, self._payload
         file: str | None = None
         file_type: str | None = None
-        answered: list[tuple[_Model, int, int]] = []
+        answered: list[_Answered] = []
         keys: list[str] = []
         by_sdk = False
         for key, node in ordered(prediction.members, last="models", after="file"):
@@ -106,7 +122,7 @@ class PredictionReader:
             elif key == "models" and kind_of(node) != "null":
                 if file is None:
                     raise payload.error(f"{place}.file", "this is null or missing")
-                for model, answer in payload.members(node, f"{place}.models", spelled=True):
+                for model, answer in members_of(node, payload.item, f"{place}.models", spelled=True):
                     if kind_of(answer) == "null":
                         by_sdk = True
                     else:
@@ -116,10 +132,7 @@ class PredictionReader:
         if file is None:
             raise payload.error(f"{place}.file", "this is null or missing")
         payload.note_file(file, file_type, by_sdk=by_sdk)
-        copy = self._copies.get((prediction.source.index, file), 0)
-        self._copies[prediction.source.index, file] = copy + 1
-        for read, first_row, rows in answered:
-            self._drafts.append(_Draft(prediction.source, file, file_type, copy, read.columns.model, first_row, rows))
+        return file, file_type, answered
 
     def finish(self) -> tuple[dict[str, pa.Table], tuple[Answer, ...]]:
         """Return tables and answers of all that was read since the last time."""
@@ -138,26 +151,30 @@ class PredictionReader:
         return tables, answers
 
     # ---------------------------------------------------------------------------------------------------------- one answer
-    def _read_answer(self, hume_model: str, node: Node, file: str, place: str) -> tuple[_Model, int, int]:
-        """Read one model's answer for one file; return the model, its first row and how many there are."""
+    def _read_answer(
+        self, hume_model: str, node: Node, file: str, place: str, *, rows_key: str = "grouped_predictions"
+    ) -> _Answered:
+        """Read one model's answer for one file."""
         payload, model = self._payload, self._model(hume_model)
         first_row = model.rows
         values: dict[str, Any] = {"file": file}
         beside: dict[str, Any] = {}
         keys: list[str] = []
-        for key, part in ordered(payload.members(node, place), last="grouped_predictions", after="metadata"):
+        for key, part in ordered(members_of(node, payload.item, place), last="grouped_predictions", after="metadata"):
             keys.append(key)
             if key == "metadata" and kind_of(part) != "null":
-                for inner, value in payload.members(held(part), f"{place}.metadata"):
-                    decoded = decode(held(value), Any, payload.item, f"{place}.metadata.{inner}")
+                for inner, value in members_of(held(part), payload.item, f"{place}.metadata"):
+                    decoded = payload.decoded(value, f"{place}.metadata.{inner}")
                     model.named.put(f"metadata.{inner}", decoded, values, beside, place)
             elif key == "grouped_predictions":
-                for g, group in payload.elements(part, f"{place}.grouped_predictions"):
+                for g, group in elements_of(part, payload.item, f"{place}.grouped_predictions"):
                     self._read_group(model, group, values, f"{place}.grouped_predictions[{g}]")
+            elif key == rows_key:
+                self._read_list(model, part, values, f"{place}.{key}")
             elif key != "metadata":
                 self._put_aside(f"answer.{key}", part, beside)
-        if "grouped_predictions" not in keys:
-            raise payload.error(place, f"there are no grouped_predictions; the keys are {', '.join(keys) or 'none'}")
+        if rows_key not in keys:
+            raise payload.error(place, f"there are no {rows_key}; the keys are {', '.join(keys) or 'none'}")
         rows = model.rows - first_row
         model.columns.put_beside(first_row, rows, beside)
         return model, first_row, rows
@@ -167,7 +184,7 @@ class PredictionReader:
         first_row = model.rows
         values = dict(values)
         beside: dict[str, Any] = {}
-        for key, part in ordered(payload.members(node, place), last="predictions", after="id"):
+        for key, part in ordered(members_of(node, payload.item, place), last="predictions", after="id"):
             if key == "id":
                 values[model.group_column] = self._text(part, f"{place}.id")
             elif key == "predictions":
@@ -194,9 +211,7 @@ class PredictionReader:
     def _read_rows(self, model: _Model, text: Undecoded, values: dict[str, Any], place: str, first: int) -> None:
         if model.typed and model.typed.append(text, values):
             return
-        decoded: Any = decode(text, list[Any] | None, self._payload.item, place)
-        if self._cutter:
-            decoded = self._cutter.restored(decoded)
+        decoded: Any = self._payload.decoded(text, place, list[Any] | None)
         if model.typed:
             model.typed.flush()
         model.named.append(decoded or (), place, first, values)
@@ -220,8 +235,14 @@ class PredictionReader:
 
     def _put_aside(self, path: str, node: Node, fields: dict[str, Any]) -> None:
         """Keep a scalar that stands beside the rows as a field of each; what is larger stays in the raw answer only."""
-        if isinstance(node, Text | Raw) and kind_of(node) not in ("an object", "a list", "null"):
-            fields[path] = decode(node, Any, self._payload.item, path)
+        if kind_of(node) in ("an object", "a list"):
+            if path.endswith(".time") and not isinstance(node, JsonStream):
+                for inner, part in members_of(node, self._payload.item, path):
+                    self._put_aside(f"{path}.{inner}", part, fields)
+            return
+        value = self._payload.decoded(node, path)
+        if value is not None and not isinstance(value, list):  # a list of scores had been cut out
+            fields[path] = value
 
 
 def note_dialect(prediction: Prediction, payload: Payload) -> None:
@@ -236,7 +257,7 @@ def note_dialect(prediction: Prediction, payload: Payload) -> None:
             file_type = text_of(node, payload.item, f"{prediction.place}.file_type")
         elif key == "models":
             if not isinstance(node, JsonStream) and kind_of(node) == "an object":
-                by_sdk = any(kind_of(answer) == "null" for _, answer in payload.members(node, "$", spelled=True))
+                by_sdk = any(kind_of(answer) == "null" for _, answer in members_of(node, payload.item, "$", spelled=True))
             break
     payload.note_file(file or "", file_type, by_sdk=by_sdk)
 

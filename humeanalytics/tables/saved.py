@@ -22,7 +22,7 @@ from humeanalytics.tables.flattened import Flattened
 
 _MAX_DEPTH = 3
 _BUFFER_BYTES = 1 << 20
-_FLATTENED = frozenset((Kind.PREDICTIONS, Kind.JSON, Kind.ARTIFACTS, Kind.ARTIFACT_CSV))
+_FLATTENED = frozenset((Kind.PREDICTIONS, Kind.STREAMING, Kind.JSON, Kind.ARTIFACTS, Kind.ARTIFACT_CSV))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class SavedPart:
             UnreadableResponse: As `flatten`; maybe after pieces, which then are of no use.
         """
         with self.open() as stream:
-            if self.detected.kind in (Kind.PREDICTIONS, Kind.JSON):
+            if self.detected.kind in (Kind.PREDICTIONS, Kind.STREAMING, Kind.JSON):
                 yield from flatten_in_pieces(stream, name=self.name, rows=rows, watch=watch)
             elif self.detected.kind == Kind.ARTIFACTS:
                 yield from artifacts_in_pieces(stream, name=self.name, rows=rows, limits=self.limits)

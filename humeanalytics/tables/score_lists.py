@@ -80,7 +80,7 @@ class ListCutter:
         position = 0
         reference = self._base + self._cut
         for start, stop in self._cut_lists(buffer, np.array(starts, np.int64)):
-            kept += data[position:start], b"%d" % reference
+            kept += data[position:start], b"%d " % reference  # a blank, or what follows could become a part of the number
             position = stop
             reference += 1
         end = max(end, position)

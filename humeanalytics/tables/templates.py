@@ -72,7 +72,7 @@ class Template:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         spans = [match.span(1) for match in _SCORE.finditer(text)]
-        plain = all(entry.keys() == {"name", "score"} and type(entry["name"]) is str for entry in entries)
+        plain = all(list(entry) == ["name", "score"] and type(entry["name"]) is str for entry in entries)
         if not plain or len(spans) != len(entries):
             return None
         ends = [span[1] for span in spans]

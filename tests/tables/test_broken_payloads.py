@@ -123,8 +123,9 @@ def test_endless_nesting_is_refused(opening: str) -> None:
         (b'{"code": 403, "message": "discontinued"}', "an error answer of an API"),
         (b'{"fault": {"faultstring": "Invalid ApiKey"}}', "an error answer of an API"),
         (b'{"job_id": "1", "request": {"models": {"face": {}}}, "state": {}}', "the details of a v0 job"),
-        (b'{"face": {"warning": "No faces detected.", "code": "W0103"}}', "an answer of Hume's streaming API"),
-        (b'{"face": {"predictions": [{"bbox": {}, "face_id": "u"}]}}', "an answer of Hume's streaming API"),
+        (b'{"face": {"warning": "No faces detected."}}', "a JSON object with the keys face"),
+        (b'{"face": {"predictions": [{"emotions": {"Joy": 0.5}}]}}', "a JSON object with the keys face"),
+        (b'{"jobs": [{"job_id": "1", "request": {}, "state": {}}]}', "the details of a v0 job"),
     ],
 )
 def test_what_is_not_humes_is_told_by_its_looks(data: bytes, looks: str) -> None:
@@ -207,6 +208,38 @@ def test_mutated_bytes_never_crash_otherwise(seed: int, edits: int) -> None:
         return
     assert flat == flatten_predictions(bytes(data), by_name=True)
     assert sum(answer.rows for answer in flat.answers) == sum(len(table) for table in flat.tables.values())
+
+
+@pytest.mark.parametrize("depth", [90, 98, 100, 102, 104, 106, 108, 109, 110, 111, 112, 113, 120, 300, 500, 950, 3000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('{"emotions":[', "]}")])
+def test_nesting_is_kept_or_refused_and_never_a_crash(depth: int, opening: str, closing: str) -> None:
+    levels = depth // len(closing)
+    deep = opening * levels + '{"emotions":[{"name":"Joy","score":0.5}]}' + closing * levels
+    for place in ("row", "beside", "wrapper"):
+        if place == "row":
+            data = payload(json.dumps(ROW | {"deep": "DEEP"}).replace('"DEEP"', deep))
+        elif place == "beside":
+            data = payload(ROW).replace(b'"metadata": null', b'"metadata": {"deep": %b}' % deep.encode())
+        else:
+            data = b'{"deep": %b, "predictions": %b}' % (deep.encode(), payload(ROW))
+        try:
+            flat = flatten_predictions(data)
+        except UnreadableResponse as error:
+            assert "nested" in str(error)
+            with pytest.raises(UnreadableResponse, match="nested"):
+                flatten_predictions(data, by_name=True)
+        else:
+            assert flat == flatten_predictions(data, by_name=True)
+            assert len(flat.tables["face"]) == 1
+
+
+@pytest.mark.parametrize("window_bytes", [100, 1 << 20])
+def test_what_a_source_is_does_not_depend_on_the_window(window_bytes: int) -> None:
+    results = {"predictions": [{"file": "a", "models": {}}]}
+    long = {"notes": ["x" * 50] * 9}
+    data = json.dumps([{"source": {"type": "url", "url": "https://x.com/a"}, "more": long, "results": results}]).encode()
+    [flat] = flatten_in_pieces(data, window_bytes=window_bytes)
+    assert (flat.dialect, flat.answers, flat.failures) == ("api", (), ())
 
 
 @pytest.mark.parametrize("key", ["file", "file_type", "message", "filename", "url"])

@@ -53,6 +53,7 @@ def parts_of(data: bytes, limits: Limits | None = None) -> list[SavedPart]:
         (JOB, Kind.JOB, "the details of a v0 job"),
         (b"[" + JOB + b"," + JOB + b"]", Kind.JOB, "the details of a v0 job"),
         (b'{"face": {"predictions": [{"bbox": {}}]}}', Kind.STREAMING, "streaming"),
+        (b'{"face": {"predictions": [{"emotions": []}]}}\n' * 3, Kind.STREAMING, "streaming"),
         (b'[{"burst": {"warning": "No vocal bursts detected.", "code": "W0101"}}]', Kind.STREAMING, "streaming"),
         (b'{"a": 1}', Kind.JSON, "a JSON object with the keys a"),
         (b'[{"source": {"type', Kind.JSON, "JSON that is broken"),
@@ -135,6 +136,12 @@ def test_artifacts_with_json_beside_them_are_parts_of_their_own_and_pictures_non
         ("", Kind.ARTIFACTS),
         ("HumeAI_predictions_1.json", Kind.PREDICTIONS),
     ]
+
+
+def test_streaming_dumps_are_flattened() -> None:
+    [part] = parts_of(b'{"language": {"predictions": [{"text": "No.", "emotions": [{"name": "Joy", "score": 0.5}]}]}}')
+    assert part.can_be_flattened
+    assert [(a.model, a.rows) for a in part.flatten().answers] == [("language", 1)]
 
 
 def test_what_cannot_be_flattened_is_a_part_that_says_what_it_is() -> None:

@@ -198,3 +198,37 @@ def test_what_is_cut_and_what_is_left_make_up_the_whole(seed: int) -> None:
         at += size
     left += cutter.feed(b"", last=True)
     assert cutter.restored(json.loads(left)) == json.loads(data)
+
+
+@pytest.mark.parametrize("after", [".26", "5", "e5", "E5", "-1", "+1", " 5", '"x"', "[]", "{}"])
+def test_what_follows_a_list_never_becomes_a_part_of_it(after: str) -> None:
+    rng = random.Random(after)
+    usual = list_json(plain(rng))
+    data = payload([usual, usual + after, usual])
+    assert isinstance(outcome(data, by_name=True), str)
+    assert outcome(data, by_name=False) == outcome(data, by_name=True)
+
+
+def test_lists_of_scores_beside_the_rows_are_left_to_the_raw_answer() -> None:
+    scores = json.loads(list_json(plain(random.Random(5))))
+    row = {"frame": 0, "emotions": scores}
+    group = {"id": "unknown", "predictions": [row], "emotions": scores, "toxicity": scores}
+    face = {"metadata": {"facs": scores}, "grouped_predictions": [group], "descriptions": scores, "quality": 0.5}
+    results = {"predictions": [{"file": "a", "models": {"face": face}, "emotions": scores}], "errors": [{"emotions": scores}]}
+    data = json.dumps([{"source": {"type": "text"}, "results": results}]).encode()
+    found = outcome(data, by_name=False)
+    assert isinstance(found, Flattened)
+    assert found == outcome(data, by_name=True)
+    [read] = found.tables["face"].to_pylist()
+    assert {name for name in read if name.startswith(("group", "answer"))} == {"answer_quality"}
+    assert json.loads(read["metadata_facs"]) == scores
+    assert json.loads(found.failures[0].message) == {"emotions": scores}
+
+
+@pytest.mark.parametrize("scores", ['[{"score":0.5,"name":"Joy"}]', '[{"name":"Joy","score":1}]', '[{"name":"Joy","score":1.0}]'])
+def test_lists_within_fields_nobody_has_heard_of_read_the_same_by_any_way(scores: str) -> None:
+    data = payload([list_json(plain(random.Random(6)))]).replace(b'"facs":null', b'"nested":{"emotions":%b}' % scores.encode())
+    found = outcome(data, by_name=False)
+    assert isinstance(found, Flattened)
+    assert found == outcome(data, by_name=True)
+    assert json.loads(found.tables["face"]["nested"][0].as_py()) == {"emotions": json.loads(scores)}
