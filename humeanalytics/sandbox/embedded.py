@@ -159,7 +159,8 @@ class Sandbox:
     def submissions(self) -> list[dict[str, Any]]:
         """Return what was accepted and would be billed: ``api, job_id, fingerprint, at`` of each item, in order.
 
-        ``fingerprint`` is the sha256 of a file's bytes, of a text or of a URL; ``at`` is Unix time in milliseconds.
+        ``api`` is ``batch`` (v0) or ``expression`` (v1), whose ``job_id`` is that of the run. ``fingerprint`` is the sha256 of a
+        file's bytes, of a text or of a URL; ``at`` is Unix time in milliseconds.
         """
         return self._running().control.submissions()
 

@@ -64,6 +64,8 @@ class SandboxOptions:
     # Expression Measurement v1
     expression_delay_s: float = 0.0
     """An upload is answered no sooner than this after it has arrived, in real time."""
+    expression_most_at_once: int | None = None
+    """Of more uploads at once than this the rest are told that the server is busy."""
     expression_max_body_bytes: int | None = 25_000_000
     """Of a whole upload. None lifts the limit, and with it the limit on how long audio may be. (Binary megabytes: 26,214,400.)"""
     expression_max_image_bytes: int | None = 2_000_000

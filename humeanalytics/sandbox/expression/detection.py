@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from humeanalytics.sandbox.decoding import THUMBNAIL
 from humeanalytics.sandbox.expression.jpeg import Picture
+from humeanalytics.sandbox.expression.refusals import Refused
 from humeanalytics.sandbox.scores import numbers_of
 
 _COMMENT = b"faces:"
@@ -85,18 +86,22 @@ def choose_faces(faces: list[Face], threshold: float, min_size: int, most_measur
 
 
 def detect(picture: Picture, seed: int) -> list[Face]:
-    """Return every face the detector finds at all."""
-    comment = picture.comment.strip(b"\x00 ")
-    if comment.startswith(_COMMENT):
-        return [_as_written(face, picture, seed) for face in _read(comment)]
+    """Return every face the detector finds at all.
+
+    Raises:
+        Refused: A comment begins as if it told of faces, but does not.
+    """
+    for comment in picture.comments:
+        if comment.startswith(_COMMENT):
+            return [_as_written(face, picture, seed) for face in _read(comment)]
     return list(_made_up(picture, seed))
 
 
 def _read(comment: bytes) -> list[_Written]:
     try:
         return msgspec.json.decode(comment[len(_COMMENT) :], type=list[_Written])
-    except msgspec.DecodeError:
-        return []
+    except msgspec.DecodeError as error:
+        raise Refused("image_decode_failed", f"the comment 'faces:' in the image cannot be read: {error}") from None
 
 
 def _as_written(written: _Written, picture: Picture, seed: int) -> Face:

@@ -23,12 +23,12 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded image: its size as stored, whatever its EXIF says; tiny and grey; and the comment in the file."""
+    """A decoded image: its size as stored, whatever its EXIF says; tiny and grey; and the comments in the file."""
 
     width: int
     height: int
     thumbnail: NDArray[np.uint8]
-    comment: bytes
+    comments: tuple[bytes, ...]
 
 
 def check_image(data: bytes, number: int, options: SandboxOptions) -> None:
@@ -66,8 +66,7 @@ def decode_image(data: bytes, number: int, scaler: VideoReformatter) -> Picture:
         grey = thumbnail(frames[0], scaler)
     except (av.error.FFmpegError, ValueError):
         raise Refused("image_decode_failed", f"image {number} cannot be decoded") from None
-    comment = b"".join(data[begin:end] for marker, begin, end in _segments(data) if marker == _COMMENT)
-    return Picture(*size, grey, comment)
+    return Picture(*size, grey, tuple(data[begin:end] for marker, begin, end in _segments(data) if marker == _COMMENT))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

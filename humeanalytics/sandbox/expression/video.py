@@ -40,7 +40,7 @@ def measure_images(
     """Return ``measurements`` as the answer has them; the tracker has followed the faces.
 
     Raises:
-        Refused: An image cannot be decoded.
+        Refused: An image cannot be decoded, or tells of its faces wrongly.
     """
     scaler = VideoReformatter()
     frames = [
