@@ -22,6 +22,7 @@ _EXPORTS = {
     "SandboxOptions": "humeanalytics.sandbox.options",
     "Settings": "humeanalytics.settings",
     "flatten": "humeanalytics.jobs.reading",
+    "flatten_batches": "humeanalytics.jobs.reading",
     "ingest": "humeanalytics.jobs.ingesting",
     "load_settings": "humeanalytics.settings",
     "rebuild": "humeanalytics.jobs.rebuilding",

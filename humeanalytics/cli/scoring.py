@@ -105,21 +105,29 @@ def score(
     return report(summary, json)
 
 
-@app.command(epilog="Example: humeanalytics ingest HumeAI_predictions_1f3a.json downloads/ --lake lake")
+@app.command(epilog="Example: humeanalytics ingest downloads/ HumeAI_predictions_1f3a.json --lake lake --recordings recordings/")
 def ingest(
     files: Annotated[list[str], typer.Argument(help="Saved answers of Hume's: files, folders, globs.", metavar="FILE...")],
     lake: LakeOption = None,
+    recordings: Annotated[
+        list[str] | None, typer.Option(help="Folder of the recordings that were scored; repeatable.", metavar="FOLDER")
+    ] = None,
     manifest: ManifestOption = None,
     on: OnOption = None,
     label: LabelOption = None,
+    no_raw: Annotated[bool, typer.Option("--no-raw", help="Keep the tables only, not the answers as they came.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Read again what could not be read before.")] = False,
+    rehash: Annotated[bool, typer.Option("--rehash", help="Read files again, whatever their size and time say.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes that read at once. Default: one for each core.")] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="The files were made by the sandbox.")] = False,
     wait: WaitOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     json: JsonOption = False,
 ) -> int:
-    """Read predictions that were saved from Hume into a lake. What is there already gives no new rows."""
+    """Read whatever was saved from Hume into a lake. What is there already, in any form, gives no new rows."""
     from humeanalytics.jobs.ingesting import ingest as ingest_files
     from humeanalytics.jobs.manifest import parse_label
+    from humeanalytics.settings import load_settings
 
     if not files:
         raise UsageError("Name at least one file.")
@@ -129,7 +137,12 @@ def ingest(
         manifest=manifest,
         on=on,
         labels=dict(parse_label(each) for each in label or ()),
+        recordings=recordings or (),
+        raw=not no_raw,
+        retry_failed=retry_failed,
+        rehash=rehash,
         synthetic=synthetic,
+        settings=load_settings(workers=workers),
         lock_wait_s=seconds(wait),
         progress=not quiet,
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from humeanalytics.jobs.work import Work
 from humeanalytics.redaction import without_signature
 from humeanalytics.tables.flattened import Answer, Failure, Flattened, Source
 from humeanalytics.tables.keys import saved_recording_id
+
+#: Where an answer comes from when it was found in a file.
+SAVED = "saved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,21 @@ def scoring_id(*, api: str, origin: str, recording_id: str, model: str, settings
     """Return the id of one answer of one model for one recording."""
     identity = "\n".join((api, origin, recording_id, model, settings_id or "", fingerprint))
     return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def saved_scoring_ids(answers: Iterable[Answer], recording_ids: Iterable[str]) -> list[str]:
+    """Return the scoring ids of answers of which only the file is known."""
+    return [
+        scoring_id(
+            api="batch",
+            origin=SAVED,
+            recording_id=recording_id,
+            model=answer.model,
+            settings_id=None,
+            fingerprint=answer.fingerprint,
+        )
+        for answer, recording_id in zip(answers, recording_ids, strict=True)
+    ]
 
 
 def tie(flattened: Flattened, works: Sequence[Work], hume_job_id: str) -> Tied:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from humeanalytics import recordings
-from humeanalytics.jobs.work import Problem, Recording
+from humeanalytics.jobs.work import Problem, Recording, name_of
 from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.loads import Pending
 from humeanalytics.redaction import redact_text, without_signature
@@ -100,6 +102,23 @@ def item_row(recording: Recording, excluded_reason: str | None = None) -> Row:
         "excluded_reason": excluded_reason,
         "seen_at": datetime.now(UTC),
     }
+
+
+def part_recordings(recording: Recording) -> list[Recording]:
+    """Return the members of an archive as the recordings they are."""
+    return [
+        replace(
+            recording,
+            source=msgspec.structs.replace(recording.source, uri=f"{recording.source.uri}!/{inner}", size_bytes=None),
+            recording_id=recording_id,
+            name=name_of(inner),
+            media_type=recordings.media_type_of(inner),
+            md5=None,
+            duration_s=None,
+            parts={},
+        )
+        for inner, recording_id in recording.parts.items()
+    ]
 
 
 def recording_row(recording: Recording) -> Row:

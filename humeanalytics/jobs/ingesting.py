@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from humeanalytics.errors import HumeAnalyticsError, ItemError, LakeMixed, UsageError
-from humeanalytics.jobs.bookkeeping import ROWS, Row, error_row, load_rows, roll_forward_rows, uri_of, utc
+from humeanalytics.errors import Interrupted, LakeMixed, UsageError
+from humeanalytics.jobs.bookkeeping import ROWS, load_rows, roll_forward_rows
 from humeanalytics.jobs.flow import open_flow, run_row
-from humeanalytics.jobs.ledger import Ledger, now
-from humeanalytics.jobs.load_content import Answered, Known, LoadContent, add_saved, known_scorings, load_id_of
+from humeanalytics.jobs.ledger import Ledger
+from humeanalytics.jobs.load_content import load_id_of
 from humeanalytics.jobs.manifest import read_manifest
+from humeanalytics.jobs.processes import WorkerDied, cores, map_in_order, worker_pool
 from humeanalytics.jobs.progress import Progress, show_progress
-from humeanalytics.jobs.reading import SAVED
-from humeanalytics.jobs.saved_items import known_recordings, saved_item_rows
-from humeanalytics.jobs.sources import saved_files
-from humeanalytics.jobs.summary import RunSummary
+from humeanalytics.jobs.relabelling import relabel
+from humeanalytics.jobs.sameness import Sameness
+from humeanalytics.jobs.saved_files import limits_of
+from humeanalytics.jobs.saved_inputs import SavedInput, find_saved
+from humeanalytics.jobs.saved_known import known_ties, recordings_by_md5
+from humeanalytics.jobs.saved_load import FLOW, SavedLoad
+from humeanalytics.jobs.saved_payloads import read_saved
+from humeanalytics.jobs.saved_work import Payload, ReadResult, ReadTask, Unread
+from humeanalytics.jobs.summary import RunSummary, oddities
 from humeanalytics.jobs.taking_in import Labelling
+from humeanalytics.jobs.tying import media_files, tie_media
 from humeanalytics.lake.lake import Lake
 from humeanalytics.settings import Settings, load_settings
-from humeanalytics.tables.batch import flatten_predictions
-from humeanalytics.tables.flattened import Flattened
-from humeanalytics.tables.keys import saved_recording_id
 
-FLOW = "ingest"
-_CHUNK_BYTES = 1 << 20
-_LOAD_BYTES = 256_000_000
+#: A worker reads about so much at a time, a load holds about so much ...
+_TASK_BYTES, _LOAD_BYTES = 24_000_000, 256_000_000
+#: ... or so many inputs.
+_TASK_INPUTS, _LOAD_INPUTS = 100, 1000
+#: Less than this is read faster here than a process starts.
+_WORTH_A_PROCESS_BYTES = 16_000_000
 
 
 def ingest(
@@ -41,20 +49,34 @@ def ingest(
     manifest: str | os.PathLike[str] | None = None,
     on: str | None = None,
     labels: Mapping[str, str] | None = None,
+    recordings: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    raw: bool = True,
+    retry_failed: bool = False,
+    rehash: bool = False,
     synthetic: bool = False,
     settings: Settings | None = None,
+    executor: Executor | None = None,
     lock_wait_s: float = 0.0,
     progress: bool = False,
 ) -> RunSummary:
-    """Read predictions that were saved from Hume into a lake; what is there already gives no new rows.
+    """Read whatever was saved from Hume into a lake; what is there already, in any form, gives no new rows.
 
     Args:
-        files: Files, folders (searched for ``*.json``) and glob patterns.
+        files: Files, folders (searched through, whatever the names in them) and glob patterns. What each is shows in it:
+            predictions of v0 batch jobs in JSON (of the API, the platform, a webhook, an SDK, wrapped), artifacts (a ZIP, a
+            folder it was extracted to, a single CSV), any of them packed with gzip, zstd or ZIP.
         lake: A `Lake`, or where one is or shall be. Default: the setting ``lake``.
         manifest: A CSV that ties labels to the recordings by name; ``on`` names the column that names them.
         labels: Labels for everything in this call.
+        recordings: Folders or files of the recordings that were scored: results are tied to them by their md5 sum, or by a
+            name that only one of them has.
+        raw: Keep the bytes of each answer too, so that tables can be rebuilt.
+        retry_failed: Read again what could not be read before and has not changed since.
+        rehash: Read everything again, whatever size and time of change say.
         synthetic: The files were made by the sandbox: the lake is, or becomes, a synthetic one.
         settings: Default: from the environment (`load_settings`).
+        executor: Where to read; its processes must see the same folders. Default: processes of this machine, as many as
+            the setting ``workers`` says.
         lock_wait_s: How long to wait for another ingest on this lake, in seconds.
         progress: Show how far it is.
 
@@ -65,31 +87,44 @@ def ingest(
         UsageError: A name matches nothing.
         LakeMixed: The lake holds the sandbox's results, and ``synthetic`` does not say that these are such.
         LakeLocked: Another ingest works on it.
+        DiskFull: There is no room; the same call goes on later.
 
     Examples:
         >>> import humeanalytics as ha
-        >>> ha.ingest("HumeAI_predictions_1f3a.json", "lake")  # doctest: +SKIP
+        >>> ha.ingest(["HumeAI_predictions_1f3a.json", "artifacts.zip"], "lake")  # doctest: +SKIP
     """
     begun = time.monotonic()
-    paths = list(saved_files([files] if isinstance(files, str | os.PathLike) else list(files)))
-    if not paths:
-        raise UsageError("There is no JSON file in what was given.")
+    settings = settings or load_settings()
+    media = media_files(_listed(recordings))
+    leave = {os.path.abspath(os.path.expanduser(manifest))} if manifest is not None else set()  # noqa: PTH100, PTH111
+    inputs = find_saved(_listed(files), leave=leave | {source.uri for source in media})
+    if not inputs:
+        raise UsageError("There is no file in what was given.")
     labelling = Labelling(None if manifest is None else read_manifest(Path(manifest), on=on), labels or {})
     with (
         show_progress(progress) as shown,
-        open_flow(lake, FLOW, "ingest", settings or load_settings(), lock_wait_s) as (opened, ledger, run_id),
+        open_flow(lake, FLOW, "ingest", settings, lock_wait_s) as (opened, ledger, run_id),
     ):
         _claim(opened, synthetic)
         summary = RunSummary("ingest", opened.uri, run_id, synthetic=synthetic)
-        work = _Ingest(opened, ledger, labelling, summary)
-        work.recover()
-        work.take(paths, shown)
-        summary.notes += labelling.notes()
+        work = _Ingest(opened, ledger, labelling, summary, settings, shown, raw)
+        try:
+            work.recover()
+            work.take(inputs, executor, retry_failed=retry_failed, rehash=rehash)
+            relabel(opened, work.known_before, work.scorings, labelling, summary)
+            tie_media(opened, media, labelling, summary, shown)
+        except KeyboardInterrupt:
+            raise Interrupted("Stopped. What was loaded is there; the same call goes on where this one ended.") from None
+        work.conclude()
         summary.exit_code = 3 if summary.files["failed"] else 0
         summary.duration_s = time.monotonic() - begun
         load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
         ledger.end_run(run_id, summary.exit_code, summary.to_dict())
         return summary
+
+
+def _listed(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    return [given] if isinstance(given, str | os.PathLike) else list(given)
 
 
 def _claim(lake: Lake, synthetic: bool) -> None:
@@ -101,121 +136,171 @@ def _claim(lake: Lake, synthetic: bool) -> None:
         raise LakeMixed(f"{error} If the files were made by the sandbox too, say so: --synthetic.", uri=lake.uri) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A file that was read and is kept under raw/."""
-
-    path: str
-    response_id: str
-    size_bytes: int
-
-
 class _Ingest:
-    def __init__(self, lake: Lake, ledger: Ledger, labelling: Labelling, summary: RunSummary) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        ledger: Ledger,
+        labelling: Labelling,
+        summary: RunSummary,
+        settings: Settings,
+        progress: Progress,
+        keep_raw: bool,
+    ) -> None:
         self._lake, self._ledger, self._labelling, self._summary = lake, ledger, labelling, summary
+        self._settings, self._progress, self._keep_raw = settings, progress, keep_raw
+        self._scores_rounded = self._names_doubled = 0
+        self.scorings: set[str] = set()
+        self.known_before: list[str] = []
 
     def recover(self) -> None:
-        """Roll forward what a killed ingest left unfinished."""
+        """Take away what a killed run left unfinished: its files are read again. What was said beside them goes forward."""
         for pending in self._lake.loads.pending(flow=FLOW):
             if pending.members.get("kind") == ROWS:
                 roll_forward_rows(self._lake, pending)
             else:
-                kept = [_Kept(**each) for each in pending.members["files"]]
-                self._load(kept, [], load_id=pending.load_id)
+                self._lake.loads.roll_back(pending.load_id)
 
-    def take(self, paths: Sequence[str], progress: Progress) -> None:
-        self._summary.files["found"] = len(paths)
-        kept: list[_Kept] = []
-        errors: list[Row] = []
-        for number, path in enumerate(paths, start=1):
-            try:
-                kept.append(self._keep(path))
-            except (ItemError, OSError) as error:
-                errors.append(self._error(path, error))
-            if len(kept) >= 200 or sum(each.size_bytes for each in kept) > _LOAD_BYTES:
-                self._load(kept, errors)
-                kept, errors = [], []
-            progress.stage("ingest", number, len(paths))
-        self._load(kept, errors)
+    def take(
+        self, inputs: Sequence[SavedInput], executor: Executor | None, *, retry_failed: bool = False, rehash: bool = False
+    ) -> None:
+        """Read what is new of some inputs, and commit it load by load."""
+        counts = self._summary.files
+        before = {} if rehash else self._ledger.saved_before(inputs)
+        self.known_before = [uri for uri, failed in before.items() if not failed]
+        counts["found"], counts["known"] = len(inputs), len(self.known_before)
+        if not retry_failed and len(before) > len(self.known_before):
+            counts["failed_before"] = len(before) - len(self.known_before)
+        new = [each for each in inputs if each.uri not in before or (retry_failed and before[each.uri])]
+        loads = list(_grouped(new, _LOAD_BYTES, _LOAD_INPUTS))
+        load_ids = [load_id_of((self._summary.run_id, *(each.uri for each in load)), ()) for load in loads]
+        tasks = [
+            self._task(part, load_id)
+            for load, load_id in zip(loads, load_ids, strict=True)
+            for part in _grouped(load, _TASK_BYTES, _TASK_INPUTS)
+        ]
+        if tasks:
+            with self._results(tasks, executor) as results:
+                self._take(results, _Meter(self._progress, new))
 
-    def _keep(self, path: str) -> _Kept:
-        """Put a file under raw/, after a look at whether it is Hume's at all."""
-        with Path(path).open("rb") as stream:
-            flatten_predictions(stream, name=path)
-            stream.seek(0)
-            with self._lake.raw.writer("batch", "predictions", "json") as writer:
-                while chunk := stream.read(_CHUNK_BYTES):
-                    writer.write(chunk)
-                raw = writer.commit({"origin": SAVED, "uri": path, "received_at": now()})
-        return _Kept(path, raw.response_id, raw.size_bytes)
+    def _task(self, inputs: Sequence[SavedInput], load_id: str) -> ReadTask:
+        limits = limits_of(self._settings)
+        return ReadTask(tuple(inputs), load_id, self._lake.path, self._keep_raw, limits, self._settings.rows_held)
 
-    def _error(self, path: str, error: ItemError | OSError) -> Row:
-        message = str(error) if isinstance(error, HumeAnalyticsError) else f"{path} cannot be read: {error.strerror}."
-        self._summary.files["failed"] += 1
-        self._summary.add_error(path, message)
-        kind = type(error).__name__ if isinstance(error, HumeAnalyticsError) else "UnreadableResponse"
-        return error_row(stage="flatten", message=message, error=kind, run_id=self._summary.run_id, api="batch", uri=path)
+    @contextmanager
+    def _results(
+        self, tasks: Sequence[ReadTask], executor: Executor | None
+    ) -> Iterator[Iterator[tuple[ReadTask, ReadResult | WorkerDied]]]:
+        """Yield what comes of tasks: read here where it is little, else in processes."""
+        workers = self._settings.workers or cores()
+        is_little = sum(each.size_bytes for task in tasks for each in task.inputs) < _WORTH_A_PROCESS_BYTES
+        if executor is None and (is_little or len(tasks) == 1 or workers == 1):
+            yield ((task, read_saved(task)) for task in tasks)
+            return
+        with worker_pool(workers) if executor is None else _given(executor) as make:
+            yield map_in_order(read_saved, tasks, make, at_once=2 * workers, alone=_alone)
 
-    def _load(self, kept: Sequence[_Kept], errors: Sequence[Row], *, load_id: str | None = None) -> None:
-        if load_id is None:
-            known = self._known_responses(kept)
-            self._summary.files["known"] += sum(each.response_id in known for each in kept)
-            kept = list({each.response_id: each for each in kept if each.response_id not in known}.values())
-        load = LoadContent()
-        for row in errors:
-            load.add("errors", row)
-        if kept:
-            load_id = load_id or load_id_of((each.response_id for each in kept), ())
-            self._fill(load, kept, load_id)
-            members = {"kind": "saved", "files": [asdict(each) for each in kept]}
-            tables = load.tables(load_id)
-            self._lake.loads.commit_all(load_id, flow=FLOW, run_id=self._summary.run_id, members=members, tables=tables)
-            self._summary.rows.update({name: tables[name].num_rows for name in load.scores})
-            self._summary.files["loaded"] += len(kept)
-        elif errors:
-            load_rows(self._lake, {"errors": errors}, flow=FLOW, run_id=self._summary.run_id)
+    def _take(self, results: Iterable[tuple[ReadTask, ReadResult | WorkerDied]], meter: _Meter) -> None:
+        ties, by_md5 = known_ties(self._lake), recordings_by_md5(self._lake)
+        sameness = Sameness([*ties.items(), *by_md5.items()])
+        by_md5 = {each: recording_id for each, recording_id in by_md5.items() if each not in ties}
+        load: SavedLoad | None = None
+        done: list[tuple[SavedInput, bool]] = []
+        for task, result in results:
+            if isinstance(result, WorkerDied):
+                result = _lost(task, result)
+            if load is None or load.load_id != task.load_id:
+                self._commit(load, done)
+                load = SavedLoad(self._lake, task.load_id, sameness, by_md5, self._labelling, self._summary)
+                done = []
+            load.add(result)
+            self._lake.loads.renew(task.load_id)
+            done += [(saved, self._count(saved, found)) for saved, found in result.found]
+            meter.tell(result)
+        self._commit(load, done)
 
-    def _known_responses(self, kept: Sequence[_Kept]) -> set[str]:
-        wanted = pa.table({"response_id": pa.array([each.response_id for each in kept], pa.string())})
-        query = "SELECT DISTINCT response_id FROM responses SEMI JOIN wanted USING (response_id)"
-        return {row["response_id"] for row in self._lake.sql(query, wanted=wanted).rows()}
+    def _commit(self, load: SavedLoad | None, done: Sequence[tuple[SavedInput, bool]]) -> None:
+        if load is not None:
+            load.commit()
+            self._ledger.record_saved(done)
+            self.scorings |= load.scorings
 
-    def _fill(self, load: LoadContent, kept: Sequence[_Kept], load_id: str) -> None:
-        resolve = known_recordings(self._lake)
-        known: Known = {}
-        items: dict[str, list[Row]] = {}
-        for each in kept:
-            flattened = self._flattened(each)
-            known = known_scorings(self._lake, [answer.fingerprint for answer in flattened.answers]) | known
-            job = flattened.job_id or each.response_id[:32]
-            recording_ids = [resolve(saved_recording_id(answer, job)) for answer in flattened.answers]
-            answered = self._answered(each, flattened)
-            again = add_saved(load, answered, flattened, recording_ids, known, load_id=load_id, run_id=self._summary.run_id)
-            self._summary.recordings["answers_known"] += again
-            self._summary.recordings["answers"] += len(flattened.answers)
-            for table, row in saved_item_rows(flattened, recording_ids, each.path, self._labelling):
-                items.setdefault(table, []).append(row)
-            load.compact()
-        # A load of its own, kept under raw/: what a manifest said stands in no answer of Hume's.
-        load_rows(self._lake, items, flow=FLOW, run_id=self._summary.run_id)
+    def _count(self, saved: SavedInput, found: Sequence[Payload | Unread]) -> bool:
+        """Count what was in one input; return whether anything in it failed."""
+        errors = [each for each in found if isinstance(each, Unread) and each.error is not None]
+        loaded = any(isinstance(each, Payload) for each in found)
+        for each in found:
+            if isinstance(each, Payload):
+                self._summary.kinds[_kind(saved, each)] += 1
+                self._scores_rounded += each.scores_rounded
+                self._names_doubled += each.names_doubled
+            elif each.error is None:
+                self._summary.kinds[each.message] += 1
+        for error in errors:
+            self._summary.add_error(error.uri, error.message)
+        self._summary.files["failed" if errors else "loaded" if loaded else "without_scores"] += 1
+        return bool(errors)
 
-    def _flattened(self, kept: _Kept) -> Flattened:
-        with self._lake.raw.open(kept.response_id) as stream:
-            return flatten_predictions(stream, name=kept.path)
+    def conclude(self) -> None:
+        """Say what the user should know, and in how many places each scoring of this run was met."""
+        self._summary.notes += [*oddities(self._scores_rounded, self._names_doubled), *self._labelling.notes()]
+        met = pa.table({"scoring_id": pa.array(sorted(self.scorings), pa.string())})
+        if len(met):
+            query = "SELECT sources, count(*) AS n FROM scorings SEMI JOIN met USING (scoring_id) GROUP BY ALL ORDER BY ALL"
+            self._summary.sources.update({str(row["sources"]): row["n"] for row in self._lake.sql(query, met=met).rows()})
 
-    def _answered(self, kept: _Kept, flattened: Flattened) -> Answered:
-        meta: dict[str, Any] = self._lake.raw.meta(kept.response_id)
-        return Answered(
-            response_id=kept.response_id,
-            api="batch",
-            origin=SAVED,
-            kind="predictions",
-            uri=uri_of(kept.path),
-            settings_id=None,
-            hume_job_id=flattened.job_id,
-            scored_at=None,
-            received_at=utc(meta.get("received_at")),
-            size_bytes=kept.size_bytes,
-            raw_path=meta.get("path"),
-            works=(),
-        )
+
+class _Meter:
+    """Tells how far reading is, how fast, and how long it will take."""
+
+    def __init__(self, progress: Progress, inputs: Sequence[SavedInput]) -> None:
+        self._progress, self._inputs = progress, len(inputs)
+        self._size_bytes = sum(each.size_bytes for each in inputs)
+        self._read = self._read_bytes = 0
+        self._begun = time.monotonic()
+        progress.stage("ingest", 0, self._inputs)
+
+    def tell(self, result: ReadResult) -> None:
+        self._read += len(result.found)
+        self._read_bytes += sum(saved.size_bytes for saved, _ in result.found)
+        taken_s = max(time.monotonic() - self._begun, 1e-3)
+        left_s = taken_s * (self._size_bytes - self._read_bytes) / max(self._read_bytes, 1)
+        left = f", {left_s / 60:.0f} min left" if left_s >= 90 else f", {left_s:.0f} s left" if left_s >= 1 else ""
+        self._progress.stage("ingest", self._read, self._inputs, f"{self._read_bytes / 1e6 / taken_s:,.0f} MB/s{left}")
+
+
+def _kind(saved: SavedInput, payload: Payload) -> str:
+    """What a payload was, as the summary says it."""
+    if payload.kind == "artifacts":
+        return "artifacts folder" if saved.csvs else "artifacts zip"
+    return "artifacts CSV" if payload.kind == "artifact_csv" else f"{payload.dialect} predictions"
+
+
+def _grouped(inputs: Sequence[SavedInput], most_bytes: int, most: int) -> Iterator[list[SavedInput]]:
+    """Yield runs of inputs that are not much, or one that is."""
+    group: list[SavedInput] = []
+    size_bytes = 0
+    for each in inputs:
+        if group and (size_bytes + each.size_bytes > most_bytes or len(group) >= most):
+            yield group
+            group, size_bytes = [], 0
+        group.append(each)
+        size_bytes += each.size_bytes
+    if group:
+        yield group
+
+
+def _alone(task: ReadTask) -> list[ReadTask]:
+    return [replace(task, inputs=(each,)) for each in task.inputs]
+
+
+def _lost(task: ReadTask, died: WorkerDied) -> ReadResult:
+    """What came of an input that a process died of."""
+    [saved] = task.inputs
+    message = f"{saved.uri}: {died}. Was there too little memory? Lower the setting rows_held or workers."
+    return ReadResult([(saved, [Unread(saved.uri, "UnreadableResponse", message)])], {})
+
+
+@contextmanager
+def _given(executor: Executor) -> Iterator[Callable[[], Executor]]:
+    yield lambda: executor

@@ -58,7 +58,14 @@ CREATE TABLE runs (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+# Saved answers that were read, so that a folder of them is read once. A folder of extracted artifacts counts as one.
+_SAVED_FILES = """
+CREATE TABLE saved_files (
+    uri TEXT PRIMARY KEY, size_bytes INTEGER, mtime_ns INTEGER, inode INTEGER, failed INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SAVED_FILES)
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:

@@ -14,8 +14,8 @@ from humeanalytics.jobs.answers import Outcome, scoring_id, tie
 from humeanalytics.jobs.bookkeeping import Row, error_row, table_of
 from humeanalytics.jobs.work import Work
 from humeanalytics.lake.lake import Lake
-from humeanalytics.tables.flattened import Flattened
-from humeanalytics.tables.keys import with_keys
+from humeanalytics.tables.flattened import Answer, Failure, Flattened
+from humeanalytics.tables.keys import of_answers, with_keys
 from humeanalytics.tables.unknown import gathered
 
 _MANY_PIECES = 16
@@ -120,52 +120,50 @@ def add_answer(
                 fingerprint=answer.fingerprint,
             )
             place.append((scoring, answered.origin, answered.settings_id))
-            load.add(
-                "scorings",
-                {
-                    "scoring_id": scoring,
-                    "recording_id": recording_id,
-                    "api": answered.api,
-                    "origin": answered.origin,
-                    "model": answer.model,
-                    "settings_id": answered.settings_id,
-                    "hume_job_id": answered.hume_job_id,
-                    "response_id": answered.response_id,
-                    "file": answer.file,
-                    "dialect": flattened.dialect,
-                    "scored_at": answered.scored_at,
-                    "loaded_at": datetime.now(UTC),
-                    "rows": answer.rows,
-                    "fingerprint": answer.fingerprint,
-                },
-            )
+            load.add("scorings", scoring_row(answered, answer, recording_id, scoring, flattened.dialect))
         else:
-            load.add(
-                "scoring_sources",
-                {
-                    "scoring_id": scoring,
-                    "response_id": answered.response_id,
-                    "uri": answered.uri,
-                    "dialect": flattened.dialect,
-                },
-            )
+            load.add("scoring_sources", source_row(answered, scoring, flattened.dialect))
         scoring_ids.append(scoring)
-    _add_scores(load, flattened, recording_ids, scoring_ids, fresh, load_id)
-    load.add(
-        "responses",
-        {
-            "response_id": answered.response_id,
-            "api": answered.api,
-            "origin": answered.origin,
-            "kind": answered.kind,
-            "uri": answered.uri,
-            "hume_job_id": answered.hume_job_id,
-            "size_bytes": answered.size_bytes,
-            "received_at": answered.received_at,
-            "raw_path": answered.raw_path,
-        },
-    )
+    add_scores(load, flattened, recording_ids, scoring_ids, fresh, load_id)
+    load.add("responses", response_row(answered))
     return len(fresh) - sum(fresh)
+
+
+def scoring_row(answered: Answered, answer: Answer, recording_id: str, scoring: str, dialect: str) -> Row:
+    return {
+        "scoring_id": scoring,
+        "recording_id": recording_id,
+        "api": answered.api,
+        "origin": answered.origin,
+        "model": answer.model,
+        "settings_id": answered.settings_id,
+        "hume_job_id": answered.hume_job_id,
+        "response_id": answered.response_id,
+        "file": answer.file,
+        "dialect": dialect,
+        "scored_at": answered.scored_at,
+        "loaded_at": datetime.now(UTC),
+        "rows": answer.rows,
+        "fingerprint": answer.fingerprint,
+    }
+
+
+def source_row(answered: Answered, scoring: str, dialect: str) -> Row:
+    return {"scoring_id": scoring, "response_id": answered.response_id, "uri": answered.uri, "dialect": dialect}
+
+
+def response_row(answered: Answered) -> Row:
+    return {
+        "response_id": answered.response_id,
+        "api": answered.api,
+        "origin": answered.origin,
+        "kind": answered.kind,
+        "uri": answered.uri,
+        "hume_job_id": answered.hume_job_id,
+        "size_bytes": answered.size_bytes,
+        "received_at": answered.received_at,
+        "raw_path": answered.raw_path,
+    }
 
 
 def add_job(
@@ -192,22 +190,10 @@ def add_job(
     return tied.outcomes, again
 
 
-def add_saved(
-    load: LoadContent,
-    answered: Answered,
-    flattened: Flattened,
-    recording_ids: Sequence[str],
-    known: Known,
-    *,
-    load_id: str,
-    run_id: str,
-) -> int:
-    """Add an answer found in a file; return how many of its scorings were known already."""
-    again = add_answer(load, answered, flattened, recording_ids, known, load_id=load_id)
-    for failure in flattened.failures:
-        file = f"{answered.uri}#{failure.file}" if failure.file else answered.uri
-        load.add("errors", _error(answered, run_id, failure.message, None, file, failure.model))
-    return again
+def failure_row(answered: Answered, failure: Failure, run_id: str) -> Row:
+    """Return the error that a saved answer tells of."""
+    file = f"{answered.uri}#{failure.file}" if failure.file else answered.uri
+    return _error(answered, run_id, failure.message, None, file, failure.model)
 
 
 def _error(
@@ -226,7 +212,7 @@ def _error(
     )
 
 
-def _add_scores(
+def add_scores(
     load: LoadContent,
     flattened: Flattened,
     recording_ids: Sequence[str],
@@ -234,16 +220,8 @@ def _add_scores(
     fresh: Sequence[bool],
     load_id: str,
 ) -> None:
+    """Add the rows of those answers that are ``fresh``."""
     tables = with_keys(flattened, recording_ids, scoring_ids, load_id)
-    stale = pa.array([scoring for scoring, new in zip(scoring_ids, fresh, strict=True) if not new], pa.string())
-    for model, table in tables.items():
-        if len(stale):
-            # One scoring can be fresh once and met again within the same answer: only the ranges of the repeats go.
-            keep = [
-                table.slice(answer.first_row, answer.rows)
-                for answer, new in zip(flattened.answers, fresh, strict=True)
-                if new and answer.model == model
-            ]
-            table = pa.concat_tables(keep) if keep else table.schema.empty_table()
+    for model, table in of_answers(tables, flattened.answers, fresh).items():
         if table.num_rows:
             load.scores.setdefault(model, []).append(table)

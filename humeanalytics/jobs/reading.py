@@ -1,35 +1,43 @@
-"""The verb `flatten`: saved answers of Hume's to Arrow tables, with no lake at all."""
+"""The verbs `flatten` and `flatten_batches`: saved answers of Hume's to Arrow, with no lake at all."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import BinaryIO
 
 import pyarrow as pa
 
-from humeanalytics.errors import UnreadableResponse
-from humeanalytics.jobs.answers import scoring_id
-from humeanalytics.tables.batch import flatten_predictions
+from humeanalytics.errors import ItemError, NotHumeData, UnreadableResponse
+from humeanalytics.jobs.answers import saved_scoring_ids
+from humeanalytics.jobs.sameness import Sameness
+from humeanalytics.jobs.saved_files import digest_of, held, limits_of, opened_parts
+from humeanalytics.jobs.saved_inputs import find_saved
+from humeanalytics.jobs.saved_work import Payload
+from humeanalytics.settings import load_settings
 from humeanalytics.tables.flattened import Flattened
-from humeanalytics.tables.keys import saved_recording_id, with_keys
+from humeanalytics.tables.keys import of_answers, saved_recording_id, with_keys
+from humeanalytics.tables.saved import SavedPart, saved_parts
+from humeanalytics.tables.unknown import gathered
 
-#: Where an answer comes from when it was found in a file.
-SAVED = "saved"
+SavedSource = str | os.PathLike[str] | bytes | BinaryIO
 
 
-def flatten(source: str | os.PathLike[str] | bytes | BinaryIO) -> dict[str, pa.Table]:
-    """Flatten saved predictions to one wide table a model, a column an expression.
+def flatten(source: SavedSource) -> dict[str, pa.Table]:
+    """Flatten saved answers to one wide table a model, a column an expression.
 
     Args:
-        source: A path, bytes, or a binary file object.
+        source: A path, bytes, or a binary file object that can seek: predictions of a v0 batch job in any form people have
+            saved them in, artifacts (a ZIP, the folder it was extracted to, one CSV), any of them packed with gzip, zstd or
+            ZIP; or a folder of such. What is in it in two forms comes once.
 
     Returns:
         Model -> table, with the columns of the data dictionary (``docs/data-dictionary.md``): ids, ``file``, times in
         seconds (``*_s``, float64), boxes in pixels, scores float32. A name that Hume did not give is null. ``load_id`` is
-        null: it belongs to lakes. Models the file does not have are missing.
+        null: it belongs to lakes. Models that are not in it are missing.
 
     Raises:
         NotHumeData: It is something else; the message says what it looks like.
@@ -41,35 +49,104 @@ def flatten(source: str | os.PathLike[str] | bytes | BinaryIO) -> dict[str, pa.T
         >>> sorted(ha.flatten(sample("predictions.json")))
         ['burst', 'face', 'language', 'prosody']
     """
-    if isinstance(source, bytes):
-        return _tables(source, "the predictions")
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
+    pieces: dict[str, list[pa.Table]] = {}
+    for tables in _tables(source, None):
+        for model, table in tables.items():
+            pieces.setdefault(model, []).append(table)
+    return {model: each[0] if len(each) == 1 else gathered(each) for model, each in pieces.items()}
+
+
+def flatten_batches(source: SavedSource, *, rows: int | None = None) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Flatten saved answers bit by bit, for what does not fit into memory.
+
+    Args:
+        source: As for `flatten`. Of a file that is packed or holds several payloads all is read twice: what is in it in two
+            forms comes once.
+        rows: About how many rows are held at a time. Default: the setting ``rows_held``.
+
+    Yields:
+        Pairs of a model and some of its rows, with the columns `flatten` gives. Rows of one recording and model follow each
+        other. A name nobody has heard of is a column of those batches only in which it occurs.
+
+    Raises:
+        NotHumeData: As `flatten`.
+        UnreadableResponse: As `flatten`, maybe after batches: of a broken file none should be used.
+
+    Examples:
+        >>> import humeanalytics as ha
+        >>> from humeanalytics.samples import sample
+        >>> sum(len(batch) for model, batch in ha.flatten_batches(sample("predictions.json")) if model == "burst")
+        2
+    """
+    held_rows = load_settings().rows_held if rows is None else rows
+    for tables in _tables(source, held_rows):
+        for model, table in tables.items():
+            for batch in table.to_batches():
+                yield model, batch
+
+
+def _tables(source: SavedSource, rows: int | None) -> Iterator[dict[str, pa.Table]]:
+    """Yield tables with keys, each answer once in whatever forms it is there."""
+    fresh = _fresh(source) if _holds_several(source) else None
+    error: ItemError | None = None
+    found = False
+    for number, part in enumerate(_parts(source)):
+        if not part.can_be_flattened:
+            what = f"{part.name}: this is {part.detected.about}, not the scores of a v0 batch job."
+            error = error or NotHumeData(what, item=part.name)
+            continue
+        read = 0
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UnreadableResponse(f"{path} cannot be read: {error.strerror}.", item=str(path)) from error
-        return _tables(data, str(path))
-    return _tables(source.read(), str(getattr(source, "name", "the predictions")))
+            for piece, recording_ids, scoring_ids in _pieces(part, rows):
+                found = True
+                tables = with_keys(piece, recording_ids, scoring_ids, None)
+                of_piece = slice(read, read := read + len(piece.answers))
+                yield tables if fresh is None else of_answers(tables, piece.answers, fresh[number][of_piece])
+        except NotHumeData as not_hume:
+            error = error or not_hume
+    if not found:
+        raise error or NotHumeData("There is nothing in it.", item="the archive")
 
 
-def _tables(data: bytes, name: str) -> dict[str, pa.Table]:
-    flattened = flatten_predictions(io.BytesIO(data), name=name)
-    job = flattened.job_id or hashlib.sha256(data).hexdigest()[:32]
-    recording_ids = [saved_recording_id(answer, job) for answer in flattened.answers]
-    return with_keys(flattened, recording_ids, saved_scoring_ids(flattened, recording_ids), None)
+def _fresh(source: SavedSource) -> dict[int, list[bool]]:
+    """Look through all of a source; return for each payload which of its answers no payload before it has."""
+    sameness = Sameness()
+    fresh: dict[int, list[bool]] = {}
+    for number, part in enumerate(_parts(source)):
+        payload = Payload(part.name, "predictions", response_id=str(number))
+        if part.can_be_flattened:
+            with suppress(NotHumeData):
+                for piece in _pieces(part, load_settings().rows_held):
+                    payload.add(*piece)
+        fresh[number] = [known is None for known in sameness.recognise(payload).known]
+    return fresh
 
 
-def saved_scoring_ids(flattened: Flattened, recording_ids: list[str]) -> list[str]:
-    """Return the scoring ids of answers of which only the file is known."""
-    return [
-        scoring_id(
-            api="batch",
-            origin=SAVED,
-            recording_id=recording_id,
-            model=answer.model,
-            settings_id=None,
-            fingerprint=answer.fingerprint,
-        )
-        for answer, recording_id in zip(flattened.answers, recording_ids, strict=True)
-    ]
+def _pieces(part: SavedPart, rows: int | None) -> Iterator[tuple[Flattened, list[str], list[str]]]:
+    """Yield the pieces of a payload, with recording and scoring ids of their answers."""
+    part = held(part)
+    namespace = ""
+    for piece in part.pieces(rows):
+        namespace = namespace or piece.job_id or digest_of(part)[0][:32]
+        recording_ids = [saved_recording_id(answer, namespace) for answer in piece.answers]
+        yield piece, recording_ids, saved_scoring_ids(piece.answers, recording_ids)
+
+
+def _holds_several(source: SavedSource) -> bool:
+    return len(list(islice(_parts(source), 2))) > 1
+
+
+def _parts(source: SavedSource) -> Iterator[SavedPart]:
+    """Yield the payloads in a source, each while its file is open."""
+    limits = limits_of(load_settings())
+    if isinstance(source, bytes):
+        yield from saved_parts(io.BytesIO(source), name="the predictions", limits=limits)
+    elif isinstance(source, str | os.PathLike):
+        for saved in find_saved([source]):
+            try:
+                with opened_parts(saved, limits) as parts:
+                    yield from parts
+            except OSError as error:
+                raise UnreadableResponse(f"{saved.uri} cannot be read: {error.strerror}.", item=saved.uri) from error
+    else:
+        yield from saved_parts(source, name=str(getattr(source, "name", "the predictions")), limits=limits)

@@ -6,20 +6,24 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from humeanalytics.errors import ItemError
-from humeanalytics.jobs import batch, ingesting
-from humeanalytics.jobs.bookkeeping import kept_rows, load_rows, utc
+from humeanalytics.jobs import batch, saved_load
+from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
+from humeanalytics.jobs.bookkeeping import Row, kept_rows, load_rows, utc
 from humeanalytics.jobs.flow import open_flow, run_row, state_folder
-from humeanalytics.jobs.load_content import Answered, LoadContent, add_job, add_saved
+from humeanalytics.jobs.load_content import Answered, Known, LoadContent, add_job, add_scores
 from humeanalytics.jobs.lock import flow_lock
-from humeanalytics.jobs.reading import SAVED
+from humeanalytics.jobs.sameness import Met, Sameness, jobs_of
+from humeanalytics.jobs.saved_files import kept_part
+from humeanalytics.jobs.saved_load import add_payload, same_bytes_row
+from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.jobs.work import Work
 from humeanalytics.lake.lake import Lake
@@ -51,7 +55,7 @@ def rebuild(
         locks = state_folder(opened, settings) / "locks"
         with (
             flow_lock(locks, batch.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),
-            flow_lock(locks, ingesting.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),
+            flow_lock(locks, saved_load.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),
         ):
             summary = RunSummary(FLOW, opened.uri, run_id, synthetic=bool(opened.identity.synthetic))
             for dead in opened.loads.pending(flow=FLOW):
@@ -82,8 +86,9 @@ class _Kept:
 class _Rebuild:
     def __init__(self, lake: Lake, summary: RunSummary) -> None:
         self._lake, self._summary = lake, summary
-        self._known: dict[tuple[str, str, str], list[tuple[str, str, str | None]]] = {}
-        self._aliases: dict[str, str] = {}
+        self._known: Known = {}
+        self._sameness = Sameness()
+        self._by_md5: dict[str, str] = {}
         self._load_id = uuid.uuid4().hex
 
     def run(self) -> None:
@@ -145,25 +150,49 @@ class _Rebuild:
         if kept.path.startswith("lake/rows/"):
             for table, rows in kept_rows(self._lake, kept.response_id).items():
                 load.rows.setdefault(table, []).extend(rows)
-                if table == "recordings":
-                    self._aliases |= {
-                        f"md5:{row['md5']}": row["recording_id"] for row in rows if row.get("sha256") and row.get("md5")
-                    }
+                self._learn_ties(table, rows)
             return
-        with self._lake.raw.open(kept.response_id) as stream:
-            flattened = flatten_predictions(stream, name=kept.path)
-        ids: dict[str, Any] = {"load_id": self._load_id, "run_id": self._summary.run_id}
         for meta in kept.metas:
             answered = _answered(kept, meta)
             if answered.origin == SAVED:
-                job = flattened.job_id or kept.response_id[:32]
-                recording_ids = [self._resolved(saved_recording_id(answer, job)) for answer in flattened.answers]
-                add_saved(load, answered, flattened, recording_ids, self._known, **ids)
+                self._add_saved(load, kept, meta, answered)
             else:
-                add_job(load, answered, flattened, self._known, **ids)
+                with self._lake.raw.open(kept.response_id) as stream:
+                    flattened = flatten_predictions(stream, name=kept.path)
+                add_job(load, answered, flattened, self._known, load_id=self._load_id, run_id=self._summary.run_id)
+        for row in load.rows.get("scorings", ()):
+            self._learn(row)
 
-    def _resolved(self, recording_id: str) -> str:
-        return self._aliases.get(recording_id, recording_id)
+    def _add_saved(self, load: LoadContent, kept: _Kept, meta: Mapping[str, Any], answered: Answered) -> None:
+        with self._lake.raw.open(kept.response_id) as stream:
+            flattened = kept_part(stream, kept.path, answered.uri).flatten()
+        namespace = str(meta.get("namespace") or flattened.job_id or kept.response_id[:32])
+        payload = Payload(answered.uri, kept.path.split("/")[1], namespace, kept.response_id, kept.path, answered.size_bytes)
+        recording_ids = [saved_recording_id(answer, namespace) for answer in flattened.answers]
+        payload.add(flattened, recording_ids, saved_scoring_ids(flattened.answers, recording_ids))
+        recognised = self._sameness.recognise(payload)
+        for each in set(recording_ids) & self._by_md5.keys():
+            load.add("recording_aliases", same_bytes_row(each, self._by_md5.pop(each)))
+        answered = replace(answered, hume_job_id=flattened.job_id)
+        add_payload(load, answered, payload, recognised, run_id=self._summary.run_id)
+        fresh = [known is None for known in recognised.known]
+        add_scores(load, flattened, recording_ids, payload.scoring_ids, fresh, self._load_id)
+
+    def _learn(self, row: Row) -> None:
+        """Take note of a scoring, so that the same answer met again is known."""
+        place = self._known.setdefault((row["recording_id"], row["model"], row["fingerprint"]), [])
+        place.append((row["scoring_id"], row["origin"], row["settings_id"]))
+        jobs = jobs_of("", row["hume_job_id"])
+        of_rows = (row["model"], row["fingerprint"], row["rows"])
+        self._sameness.add(Met(row["scoring_id"], row["recording_id"], *of_rows, row["file"], row["response_id"], jobs))
+
+    def _learn_ties(self, table: str, rows: Sequence[Row]) -> None:
+        for row in rows if table == "recordings" else ():
+            if row.get("sha256") and row.get("md5"):
+                self._by_md5[f"md5:{row['md5']}"] = row["recording_id"]
+                self._sameness.tie(f"md5:{row['md5']}", row["recording_id"])
+        for row in rows if table == "recording_aliases" else ():
+            self._sameness.tie(row["alias_id"], row["recording_id"])
 
 
 def _answered(kept: _Kept, meta: dict[str, Any]) -> Answered:
@@ -171,7 +200,7 @@ def _answered(kept: _Kept, meta: dict[str, Any]) -> Answered:
         response_id=kept.response_id,
         api="batch",
         origin=str(meta.get("origin", SAVED)),
-        kind="predictions",
+        kind=kept.path.split("/")[1],
         uri=str(meta.get("uri", "")),
         settings_id=meta.get("settings_id"),
         hume_job_id=meta.get("hume_job_id"),

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from humeanalytics import recordings
 from humeanalytics.jobs.bookkeeping import Row, uri_of
+from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.work import Source, name_of
-from humeanalytics.lake.lake import Lake
-from humeanalytics.tables.flattened import Answer, Flattened
+from humeanalytics.tables.flattened import Answer
 
 
-def known_recordings(lake: Lake) -> Callable[[str], str]:
-    """Return a function that turns an id of which only part is known into the recording's, where the lake knows it.
-
-    An md5 sum is known from the recordings that were sent or tied; anything else from ``recording_aliases``.
-    """
-    aliases = {
-        row["alias_id"]: row["recording_id"] for row in lake.sql("SELECT alias_id, recording_id FROM recording_aliases").rows()
-    }
-    by_md5 = "SELECT 'md5:' || md5 AS alias_id, recording_id FROM recordings WHERE md5 IS NOT NULL AND sha256 IS NOT NULL"
-    aliases |= {row["alias_id"]: row["recording_id"] for row in lake.sql(by_md5).rows()}
-    return lambda recording_id: aliases.get(recording_id, recording_id)
-
-
-def saved_item_rows(
-    flattened: Flattened, recording_ids: Sequence[str], path: str, labelling: Labelling
-) -> Iterator[tuple[str, Row]]:
-    """Yield (table, row) for each recording that a saved answer speaks of and that nothing else has told of."""
+def saved_item_rows(payload: Payload, new: set[str], labelling: Labelling) -> Iterator[tuple[str, Row]]:
+    """Yield (table, row) for each recording that a saved answer speaks of and that is ``new``: nothing else has told of it."""
     at = datetime.now(UTC)
     done: set[str] = set()
-    for answer, recording_id in zip(flattened.answers, recording_ids, strict=True):
-        if recording_id in done or ":" not in recording_id:
+    for answer, recording_id in zip(payload.answers, payload.recording_ids, strict=True):
+        if recording_id in done or recording_id not in new:
             continue
         done.add(recording_id)
-        uri, name = _place(answer, path)
-        labels, excluded_reason = labelling.of(Source(uri if "://" in uri else answer.file, "file"))
+        uri, name = _place(answer, payload.uri)
+        labels, excluded_reason = labelling.of(saved_source(uri, answer.file))
         media_type = _media_type(answer)
         item_id = recordings.item_id(uri, recording_id)
         yield "recordings", {"recording_id": recording_id, "md5": answer.source.md5sum, "media_type": media_type}
@@ -55,6 +40,16 @@ def saved_item_rows(
         )
         for key, value in labels.items():
             yield "labels", {"item_id": item_id, "key": key, "value": value, "set_at": at}
+
+
+def saved_source(uri: str, file: str) -> Source:
+    """Return what a manifest is held against for an item of a saved answer: its URL, or the file as Hume names it."""
+    return Source(uri if "://" in uri else file, "file")
+
+
+def item_name(answer: Answer, payload_uri: str) -> str:
+    """Return what a person calls the item that an answer is about."""
+    return _place(answer, payload_uri)[1]
 
 
 def _place(answer: Answer, path: str) -> tuple[str, str]:

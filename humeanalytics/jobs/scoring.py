@@ -24,7 +24,7 @@ from humeanalytics.jobs.progress import Progress, show_progress
 from humeanalytics.jobs.running import run_sync
 from humeanalytics.jobs.scoring_settings import BatchScoring, batch_scoring, read_scoring
 from humeanalytics.jobs.sources import find_sources, text_sources
-from humeanalytics.jobs.summary import RunSummary
+from humeanalytics.jobs.summary import RunSummary, oddities
 from humeanalytics.jobs.taking_in import Labelling, TakingIn, Wanted
 from humeanalytics.jobs.work import Source
 from humeanalytics.lake.lake import Lake
@@ -217,10 +217,7 @@ def _conclude(summary: RunSummary, floor: Floor, ended: BaseException | None) ->
         summary.notes.append(
             f"{unsuited:,} recordings were not sent: none of the models chosen can answer for their kind of media."
         )
-    if loader.scores_rounded:
-        summary.notes.append(f"{loader.scores_rounded:,} scores were no float32 values and were rounded; raw/ has them exactly.")
-    if loader.names_doubled:
-        summary.notes.append(f"{loader.names_doubled:,} names came twice in a row of scores; the first was taken, raw/ has both.")
+    summary.notes += oddities(loader.scores_rounded, loader.names_doubled)
     if loader.known_again:
         summary.notes.append(f"{loader.known_again:,} answers were in the lake already and gave no new rows.")
     failed = summary.recordings["failed"] or summary.recordings["refused"] or unknown

@@ -97,36 +97,6 @@ def _source(path: str, facts: os.stat_result) -> Source:
     return Source(path, "file", facts.st_size, facts.st_mtime_ns, facts.st_ino & _INODE_MASK)
 
 
-def saved_files(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Yield the saved answers that some inputs name, each once: files as they are, of folders the JSON files.
-
-    Raises:
-        UsageError: An input names nothing.
-    """
-    seen: set[str] = set()
-    for given in inputs:
-        path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
-        if os.path.isdir(path):  # noqa: PTH112
-            found = sorted(_saved_answers(path))
-        elif os.path.lexists(path):
-            found = [path]
-        else:
-            found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
-            if not found:
-                raise UsageError(f"There is no file or folder {os.fspath(given)!r}.")
-        yield from (each for each in found if each not in seen and not seen.add(each))  # type: ignore[func-returns-value]
-
-
-def _saved_answers(folder: str) -> Iterator[str]:
-    """JSON files below a folder, but for those of lakes."""
-    for place, folders, names in os.walk(folder):
-        if "lake.json" in names:
-            folders.clear()
-            continue
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (os.path.join(place, name) for name in names if name.lower().endswith(".json") and name[0] != ".")  # noqa: PTH118
-
-
 def text_sources(table: Path, column: str | None) -> list[Source]:
     """Return one source for each text of a CSV, TSV or Parquet table; rows without text give none.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 #: How many errors a summary carries word for word; all of them are in the table ``errors``.
 SHOWN_ERRORS = 20
+_COUNTS = ("recordings", "jobs", "rows", "files", "kinds", "sources")
 
 
 def _error_line(uri: str, message: str) -> str:
@@ -26,6 +27,10 @@ class RunSummary:
             ``failed_before``, ``unknown``, ``under_way``, ``refused`` (never sent).
         jobs: Jobs of this run by state.
         rows: New rows by table.
+        files: Saved files by what became of them: ``found``, ``loaded``, ``known``, ``failed``, ``failed_before``,
+            ``without_scores``.
+        kinds: What saved answers were.
+        sources: Scorings by the number of places they were met in.
         errors: The first errors, each with ``uri`` and ``message``.
         notes: What the user should know: warnings and what to do next.
         cost_usd: Estimated price of what was sent in this run, where it is known.
@@ -39,6 +44,8 @@ class RunSummary:
     jobs: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     files: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
     errors: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cost_usd: float | None = None
@@ -53,7 +60,7 @@ class RunSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain values, as ``--json`` prints it."""
-        return asdict(self) | {name: dict(getattr(self, name)) for name in ("recordings", "jobs", "rows", "files")}
+        return asdict(self) | {name: dict(getattr(self, name)) for name in _COUNTS}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False)
@@ -63,6 +70,7 @@ class RunSummary:
         lines = [("lake", self.lake + ("  (synthetic: made by the sandbox)" if self.synthetic else ""))]
         for heading, counts in (
             ("files", self.files),
+            ("of these", self.kinds),
             ("recordings", self.recordings),
             ("jobs", self.jobs),
             ("new rows", self.rows),
@@ -70,6 +78,9 @@ class RunSummary:
             shown = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
             if shown:
                 lines.append((heading, shown))
+        if self.sources:
+            met = (f"{count:,} in {places} place{'s' * (places != '1')}" for places, count in self.sources.items())
+            lines.append(("met", f"scorings: {', '.join(met)}"))
         if self.cost_usd:
             lines.append(("cost", f"about {self.cost_usd:,.2f} USD at the list prices in the settings"))
         lines.append(("time", f"{self.duration_s:,.1f} s"))
@@ -104,3 +115,13 @@ class RunSummary:
             f"<b>{html.escape(self.verb)}</b> <span style='color:{colour}'>{html.escape(self.outcome())}</span>"
             f"<table style='border:none;margin-top:4px'>{rows}</table></div>"
         )
+
+
+def oddities(scores_rounded: int, names_doubled: int) -> list[str]:
+    """Return notes on scores that a table cannot hold as they were."""
+    notes = []
+    if scores_rounded:
+        notes.append(f"{scores_rounded:,} scores were no float32 values and were rounded; raw/ has them exactly.")
+    if names_doubled:
+        notes.append(f"{names_doubled:,} names came twice in a row of scores; the first was taken, raw/ has both.")
+    return notes

@@ -7,14 +7,11 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import msgspec
-
-from humeanalytics import recordings
 from humeanalytics.api.blocking import in_thread
-from humeanalytics.jobs.bookkeeping import Row, item_row, load_rows, problem_row, recording_row, uri_of
+from humeanalytics.jobs.bookkeeping import Row, item_row, load_rows, part_recordings, problem_row, recording_row, uri_of
 from humeanalytics.jobs.intake import take_in
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.manifest import Manifest, ManifestRow
@@ -226,18 +223,7 @@ class TakingIn:
 
 def _part_rows(recording: Recording, excluded_reason: str | None) -> list[Row]:
     """The members of an archive are items of their own."""
-    rows: list[Row] = []
-    for inner, recording_id in recording.parts.items():
-        uri = f"{recording.source.uri}!/{inner}"
-        part = replace(
-            recording,
-            source=msgspec.structs.replace(recording.source, uri=uri),
-            recording_id=recording_id,
-            name=name_of(inner),
-            media_type=recordings.media_type_of(inner),
-        )
-        rows.append(item_row(part, excluded_reason))
-    return rows
+    return [item_row(part, excluded_reason) for part in part_recordings(recording)]
 
 
 def _label_rows(item_id: str, labels: Mapping[str, str]) -> list[Row]:

@@ -201,6 +201,16 @@ def is_artifact(path: str) -> bool:
     return path.lower().endswith(".csv") and _split(path) is not None
 
 
+def artifacts_root(path: str) -> str | None:
+    """Return the folder that artifacts were extracted to, from the path of one CSV of theirs; None for any other path.
+
+    >>> artifacts_root("/data/job/file-0-a.wav/csv/a.wav/prosody.csv"), artifacts_root("/data/notes.csv")
+    ('/data/job', None)
+    """
+    found = _split(path) if path.lower().endswith(".csv") else None
+    return None if found is None else "/".join(path.split("/")[: -len(found[1]) - 2])
+
+
 def _split(path: str) -> tuple[re.Match[str], list[str]] | None:
     """Return the folder of the source in a path, and the parts after ``csv``."""
     parts = path.split("/")

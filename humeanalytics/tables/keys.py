@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -43,6 +43,26 @@ def with_keys(
         schema = pa.schema([*(key.field() for key in KEYS), *table.schema], table.schema.metadata)
         tables[model] = pa.table([*keys, *table.columns], schema=schema)
     return tables
+
+
+def of_answers(tables: Mapping[str, pa.Table], answers: Sequence[Answer], chosen: Sequence[bool]) -> dict[str, pa.Table]:
+    """Return the rows of those answers that are chosen.
+
+    Args:
+        tables: The tables of `Flattened`, with keys or without.
+        answers: The answers their rows belong to.
+        chosen: For each answer whether its rows are wanted.
+    """
+    left_out = {answer.model for answer, wanted in zip(answers, chosen, strict=True) if not wanted and answer.rows}
+    found = dict(tables)
+    for model in left_out:
+        wanted_rows = [
+            found[model].slice(answer.first_row, answer.rows)
+            for answer, wanted in zip(answers, chosen, strict=True)
+            if wanted and answer.model == model
+        ]
+        found[model] = pa.concat_tables([found[model].schema.empty_table(), *wanted_rows])
+    return found
 
 
 def saved_recording_id(answer: Answer, job: str) -> str:

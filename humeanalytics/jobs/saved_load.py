@@ -1,0 +1,175 @@
+"""One load of saved answers: decide what is new of what the workers read, and commit that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from humeanalytics.jobs.answers import SAVED
+from humeanalytics.jobs.bookkeeping import Row, error_row, load_rows, uri_of, utc
+from humeanalytics.jobs.ledger import now
+from humeanalytics.jobs.load_content import Answered, LoadContent, failure_row, response_row, scoring_row, source_row
+from humeanalytics.jobs.sameness import Recognised, Sameness
+from humeanalytics.jobs.saved_items import item_name, saved_item_rows
+from humeanalytics.jobs.saved_known import item_names, known_payloads, look_up
+from humeanalytics.jobs.saved_work import Payload, ReadResult, Unread
+from humeanalytics.jobs.summary import RunSummary
+from humeanalytics.jobs.taking_in import Labelling
+from humeanalytics.lake.lake import Lake
+from humeanalytics.lake.parts import Written
+
+FLOW = "ingest"
+
+
+class SavedLoad:
+    """A load in the making: announced when made, `add` what was read for it, `commit` it.
+
+    Args:
+        lake: The lake.
+        load_id: The load.
+        sameness: What is known of answers met before; it learns.
+        by_md5: Recordings whose bytes were seen and that no md5 sum is tied to yet; what is tied is taken out.
+        labelling: What is said of items.
+        summary: Where to count.
+    """
+
+    def __init__(
+        self, lake: Lake, load_id: str, sameness: Sameness, by_md5: dict[str, str], labelling: Labelling, summary: RunSummary
+    ) -> None:
+        self.load_id = load_id
+        self._by_md5 = by_md5
+        self._lake, self._sameness, self._labelling, self._summary = lake, sameness, labelling, summary
+        self._content = LoadContent()
+        self._beside: dict[str, list[Row]] = {}
+        self._written: dict[str, list[Written]] = {}
+        self.scorings: set[str] = set()
+        lake.loads.announce(load_id, flow=FLOW, run_id=summary.run_id, members={"kind": "saved"})
+
+    def add(self, result: ReadResult) -> None:
+        """Take what came of some inputs."""
+        payloads = [each for _, found in result.found for each in found if isinstance(each, Payload)]
+        for unread in (each for _, found in result.found for each in found if isinstance(each, Unread)):
+            if unread.error is not None:
+                self.add_error(unread)
+        look_up(self._lake, self._sameness, payloads)
+        here = known_payloads(self._lake, payloads)
+        with_items: dict[str, set[str]] = {}
+        for recording_id, name in item_names(self._lake, self._sameness.same_as(i for p in payloads for i in p.recording_ids)):
+            with_items.setdefault(self._sameness.canonical(recording_id), set()).add(name)
+        for rows in self._beside.get("items", ()):
+            with_items.setdefault(self._sameness.canonical(rows["recording_id"]), set()).add(rows["name"])
+        met: set[str] = set()
+        stale: set[str] = set()
+        for payload in payloads:
+            recognised = self._sameness.recognise(payload)
+            first = [scoring not in met for scoring in payload.scoring_ids]
+            met.update(payload.scoring_ids)
+            if (payload.response_id, uri_of(payload.uri)) in here:
+                stale.update(scoring for scoring, is_first in zip(payload.scoring_ids, first, strict=True) if is_first)
+                self._summary.files["known"] += 1
+                continue
+            again = zip(payload.scoring_ids, recognised.known, first, strict=True)
+            stale.update(scoring for scoring, known, is_first in again if known is not None and is_first)
+            self._add_payload(payload, recognised, with_items)
+        for table, written in result.written.items():
+            self._written.setdefault(table, []).extend(_without(each, stale) for each in written)
+
+    def _add_payload(self, payload: Payload, recognised: Recognised, with_items: dict[str, set[str]]) -> None:
+        for each in set(payload.recording_ids) & self._by_md5.keys():
+            self._content.add("recording_aliases", same_bytes_row(each, self._by_md5.pop(each)))
+        add_payload(self._content, answered_of(payload), payload, recognised, run_id=self._summary.run_id)
+        self.scorings.update(known or scoring for known, scoring in zip(recognised.known, payload.scoring_ids, strict=True))
+        self._summary.recordings["answers"] += len(payload.answers)
+        self._summary.recordings["answers_known"] += sum(known is not None for known in recognised.known)
+        tied = {each for tie in recognised.ties for each in tie}
+        new = {each for each in payload.recording_ids if each not in tied and self._needs_item(payload, each, with_items)}
+        for table, row in saved_item_rows(payload, new, self._labelling):
+            self._beside.setdefault(table, []).append(row)
+            if table == "items":
+                with_items.setdefault(self._sameness.canonical(row["recording_id"]), set()).add(row["name"])
+
+    def _needs_item(self, payload: Payload, recording_id: str, with_items: dict[str, set[str]]) -> bool:
+        """Whether nothing tells yet of this place of a recording. Where only a name is known there is one place."""
+        names = with_items.get(self._sameness.canonical(recording_id))
+        if names is None:
+            return True
+        if recording_id.startswith("name:"):
+            return False
+        answers = zip(payload.answers, payload.recording_ids, strict=True)
+        return item_name(next(answer for answer, each in answers if each == recording_id), payload.uri) not in names
+
+    def add_error(self, unread: Unread) -> None:
+        """Take something that gave no rows, and should have."""
+        row = error_row(
+            stage="flatten",
+            message=unread.message,
+            error=unread.error or "",
+            run_id=self._summary.run_id,
+            api="batch",
+            uri=unread.uri,
+        )
+        self._beside.setdefault("errors", []).append(row)
+
+    def commit(self) -> None:
+        """Make the load visible, and what is said beside it: items, labels and errors stand in no answer of Hume's."""
+        load_rows(self._lake, self._beside, flow=FLOW, run_id=self._summary.run_id)
+        loads, rows = self._lake.loads, self._content.tables(self.load_id)
+        counts = {table: loads.adopt(self.load_id, table, written) for table, written in self._written.items()}
+        counts |= {table: loads.commit(self.load_id, table, data) for table, data in rows.items()}
+        counts = {table: count for table, count in counts.items() if count}
+        if counts:
+            loads.complete(self.load_id, FLOW, self._summary.run_id, counts)
+        else:
+            loads.roll_back(self.load_id)
+        self._summary.rows.update({table: count for table, count in counts.items() if table in self._written})
+
+
+def _without(written: Written, stale: Collection[str]) -> Written:
+    """Return written rows without those of some scorings."""
+    if not stale or not written.rows:
+        return written
+    gone = pa.array(sorted(stale), pa.string())
+
+    def keep(rows: pa.RecordBatch) -> pa.RecordBatch:
+        return rows.filter(pc.invert(pc.is_in(rows["scoring_id"], value_set=gone)))
+
+    return written.again(written.existing, keep)
+
+
+def add_payload(load: LoadContent, answered: Answered, payload: Payload, recognised: Recognised, *, run_id: str) -> None:
+    """Add all that is to be known of a payload to a load, but for its rows."""
+    ids = zip(payload.answers, payload.recording_ids, payload.scoring_ids, recognised.known, strict=True)
+    for answer, recording_id, scoring, known in ids:
+        if known is None:
+            load.add("scorings", scoring_row(answered, answer, recording_id, scoring, payload.dialect))
+        else:
+            load.add("scoring_sources", source_row(answered, known, payload.dialect))
+    load.add("responses", response_row(answered))
+    for less, more in recognised.ties:
+        load.add("recording_aliases", {"alias_id": less, "recording_id": more, "reason": "the same answers"})
+    for failure in payload.failures:
+        load.add("errors", failure_row(answered, failure, run_id))
+
+
+def same_bytes_row(md5_id: str, recording_id: str) -> Row:
+    """Return the tie of an md5 sum to the recording it was computed of."""
+    return {"alias_id": md5_id, "recording_id": recording_id, "reason": "the same bytes"}
+
+
+def answered_of(payload: Payload) -> Answered:
+    return Answered(
+        response_id=payload.response_id,
+        api="batch",
+        origin=SAVED,
+        kind=payload.kind,
+        uri=uri_of(payload.uri),
+        settings_id=None,
+        hume_job_id=payload.job_id,
+        scored_at=None,
+        received_at=utc(now()),
+        size_bytes=payload.size_bytes,
+        raw_path=payload.raw_path,
+        works=(),
+    )

@@ -1,0 +1,222 @@
+"""Read saved inputs: rows into Parquet next to the tables, bytes under raw/, facts to whoever decides what of it is new.
+
+This is what worker processes do. Nothing of it can be seen in the lake until the one who asked commits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pyarrow as pa
+
+from humeanalytics.errors import HumeAnalyticsError, ItemError
+from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
+from humeanalytics.jobs.ledger import now
+from humeanalytics.jobs.saved_files import digest_of, held, only_csvs, opened_parts
+from humeanalytics.jobs.saved_inputs import SavedInput
+from humeanalytics.jobs.saved_work import Payload, ReadResult, ReadTask, Unread
+from humeanalytics.lake.delta import StoredTable
+from humeanalytics.lake.parts import Parts, Written
+from humeanalytics.lake.raw import RawResponse, RawStore, RawWriter
+from humeanalytics.tables.detect import Kind
+from humeanalytics.tables.flattened import Flattened
+from humeanalytics.tables.keys import of_answers, saved_recording_id, with_keys
+from humeanalytics.tables.saved import SavedPart
+from humeanalytics.tables.schema import TABLES
+
+_CHUNK_BYTES = 1 << 20
+
+
+def read_saved(task: ReadTask) -> ReadResult:
+    """Read some inputs. What cannot be read is told of and stops nothing.
+
+    Raises:
+        DiskFull: There is no room. No rows of the task stay behind.
+    """
+    reader = _Reader(task)
+    try:
+        return ReadResult([(saved, list(reader.read(saved))) for saved in task.inputs], reader.finish())
+    except BaseException:
+        reader.abort()
+        raise
+
+
+def unread(uri: str, error: HumeAnalyticsError | OSError) -> Unread:
+    """Return what to tell of something that cannot be read."""
+    if isinstance(error, HumeAnalyticsError):
+        return Unread(uri, type(error).__name__, str(error))
+    return Unread(uri, "UnreadableResponse", f"{uri} cannot be read: {error.strerror or error}.")
+
+
+class _Reader:
+    """Reads the inputs of one task."""
+
+    def __init__(self, task: ReadTask) -> None:
+        self.load_id = task.load_id
+        self._task = task
+        self._raw = RawStore(task.lake / "raw")
+        self._shared: dict[str, Parts] = {}
+        self._written: dict[str, list[Written]] = {}
+        self._scorings: set[str] = set()
+
+    def read(self, saved: SavedInput) -> Iterator[Payload | Unread]:
+        """Yield what is in one input."""
+        try:
+            with opened_parts(saved, self._task.limits) as parts:
+                empty = True
+                for part in parts:
+                    empty = False
+                    yield self._read(part, f"{saved.uri}!/{part.member}" if part.member else saved.uri)
+                if empty:
+                    yield Unread(saved.uri, "NotHumeData", f"{saved.uri}: there is nothing in this archive.")
+        except (ItemError, OSError) as error:
+            yield unread(saved.uri, error)
+
+    def _read(self, part: SavedPart, uri: str) -> Payload | Unread:
+        if part.can_be_flattened:
+            try:
+                return self._read_payload(part, uri)
+            except (ItemError, OSError) as error:
+                return unread(uri, error)
+        if part.detected.kind == Kind.JOB:
+            return Unread(uri, None, part.detected.about)
+        return Unread(uri, "NotHumeData", f"{part.name}: this is {part.detected.about}, not an answer of Hume's.")
+
+    def _read_payload(self, part: SavedPart, uri: str) -> Payload:
+        part = held(part)
+        sha256, size_bytes = digest_of(part)
+        kind = str(part.detected.kind) if part.detected.kind in (Kind.ARTIFACTS, Kind.ARTIFACT_CSV) else "predictions"
+        payload = Payload(uri, kind, namespace=sha256[:32], response_id=sha256, size_bytes=size_bytes)
+        with ExitStack() as stack:
+            kept = stack.enter_context(self._raw.writer("batch", kind, "json")) if self._keeps(kind, "predictions") else None
+            rows = _PayloadRows(self, payload)
+            try:
+                for piece in part.pieces(self._task.rows_held, None if kept is None else _Keep(kept)):
+                    rows.add(piece)
+                raw = self._kept(part, payload, kept)
+            except BaseException:
+                rows.abort()
+                raise
+        rows.finish()
+        if raw is not None:
+            payload.response_id, payload.raw_path, payload.size_bytes = raw.response_id, raw.path, raw.size_bytes
+        return payload
+
+    def _keeps(self, kind: str, wanted: str) -> bool:
+        return self._task.keep_raw and kind == wanted
+
+    def _kept(self, part: SavedPart, payload: Payload, kept: RawWriter | None) -> RawResponse | None:
+        """Put a payload under raw/ for good: JSON that was kept while it was read, or CSVs."""
+        if not self._task.keep_raw:
+            return None
+        meta = {"origin": SAVED, "uri": payload.uri, "received_at": now(), "namespace": payload.namespace}
+        if kept is not None:
+            return kept.commit(meta)
+        is_archive = payload.kind == "artifacts"
+        writer = self._raw.writer("batch", payload.kind, "zip" if is_archive else "csv", redact=not is_archive)
+        with writer, only_csvs(part) if is_archive else part.open() as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                writer.write(chunk)
+            return writer.commit(meta)
+
+    # --------------------------------------------------------------------------------------------------------------- rows
+    def begin(self, table: str) -> Parts:
+        """Return a writer of rows for a table."""
+        declared = TABLES[table].schema if table in TABLES else None
+        return StoredTable(self._task.lake / "tables" / table, declared).begin(self._task.load_id)
+
+    def write(self, table: str, rows: pa.Table) -> None:
+        """Write rows of a payload that is whole."""
+        if table not in self._shared:
+            self._shared[table] = self.begin(table)
+        self._shared[table].write(rows)
+
+    def add(self, table: str, written: Written) -> None:
+        """Take over rows that were written into files of their own."""
+        self._written.setdefault(table, []).append(written)
+
+    def met(self, scoring: str) -> bool:
+        """Take note of a scoring; return whether this task has its rows already."""
+        before = scoring in self._scorings
+        self._scorings.add(scoring)
+        return before
+
+    def forget(self, scorings: list[str]) -> None:
+        """Take back the note of scorings whose rows come to nothing."""
+        self._scorings.difference_update(scorings)
+
+    def finish(self) -> dict[str, list[Written]]:
+        for table, parts in self._shared.items():
+            self.add(table, parts.finish())
+        return self._written
+
+    def abort(self) -> None:
+        for parts in self._shared.values():
+            parts.abort()
+        for each in (written for files in self._written.values() for written in files):
+            each.discard()
+
+
+class _PayloadRows:
+    """The rows of one payload. What comes in one piece waits until it is whole; more pieces go into files of their own."""
+
+    def __init__(self, reader: _Reader, payload: Payload) -> None:
+        self._reader, self._payload = reader, payload
+        self._pieces = 0
+        self._waiting: dict[str, pa.Table] = {}
+        self._own: dict[str, Parts] = {}
+        self._new: list[str] = []
+
+    def add(self, piece: Flattened) -> None:
+        if not self._pieces:
+            self._payload.namespace = piece.job_id or self._payload.namespace
+        self._pieces += 1
+        recording_ids = [saved_recording_id(answer, self._payload.namespace) for answer in piece.answers]
+        scoring_ids = saved_scoring_ids(piece.answers, recording_ids)
+        tables = self._new_rows(with_keys(piece, recording_ids, scoring_ids, self._reader.load_id), piece, scoring_ids)
+        self._payload.add(piece, recording_ids, scoring_ids)
+        if self._pieces == 1:
+            self._waiting = tables
+        else:
+            self._write_own(self._waiting)
+            self._write_own(tables)
+            self._waiting = {}
+
+    def _new_rows(self, tables: dict[str, pa.Table], piece: Flattened, scoring_ids: list[str]) -> dict[str, pa.Table]:
+        """Leave out the rows of scorings that this task has met before: the same upload twice, or a copy of the file."""
+        new = [not self._reader.met(scoring) for scoring in scoring_ids]
+        self._new += [scoring for scoring, is_new in zip(scoring_ids, new, strict=True) if is_new]
+        return of_answers(tables, piece.answers, new)
+
+    def _write_own(self, tables: dict[str, pa.Table]) -> None:
+        for table, rows in tables.items():
+            if rows.num_rows:
+                if table not in self._own:
+                    self._own[table] = self._reader.begin(table)
+                self._own[table].write(rows)
+
+    def finish(self) -> None:
+        for table, rows in self._waiting.items():
+            if rows.num_rows:
+                self._reader.write(table, rows)
+        for table, parts in self._own.items():
+            self._reader.add(table, parts.finish())
+
+    def abort(self) -> None:
+        for parts in self._own.values():
+            parts.abort()
+        self._reader.forget(self._new)
+
+
+class _Keep:
+    """Writes what is read of a payload under raw/, once, however often reading begins anew."""
+
+    def __init__(self, writer: RawWriter) -> None:
+        self._writer, self._written = writer, 0
+
+    def __call__(self, at: int, stretch: bytes, text: bytes) -> None:
+        new = at + len(stretch) - self._written
+        if new > 0:
+            self._writer.write(stretch[-new:], text if new == len(stretch) else None)
+            self._written += new

@@ -1,0 +1,111 @@
+"""What reading saved answers is about: tasks for worker processes, and what comes back from them. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from humeanalytics.jobs.saved_inputs import SavedInput
+from humeanalytics.lake.parts import Written
+from humeanalytics.tables.archives import Limits
+from humeanalytics.tables.flattened import Answer, Failure, Flattened
+
+
+@dataclass(slots=True)
+class Payload:
+    """What is to be known of one payload that was read. Its rows are elsewhere.
+
+    Attributes:
+        uri: The file it was read from, and behind ``!/`` the member.
+        kind: ``predictions``, ``artifacts`` or ``artifact_csv``.
+        namespace: Where recordings stand of which only a name is known: Hume's job, or the sha256 of the payload.
+        response_id: What it is kept under in raw/, or its sha256 where it is not kept.
+        raw_path: Its path under raw/, if it is kept.
+        size_bytes: Before compression.
+        dialect: The form it was read from.
+        job_id: Hume's id of the job, where the payload tells.
+        answers: Its answers.
+        recording_ids: The recording of each, as far as the payload tells.
+        scoring_ids: The scoring of each under that recording.
+        is_timed: Whether the rows of each lie in the time or the picture of a recording, and so are not equal by chance.
+        failures: What Hume could not do.
+        scores_rounded: As `Flattened` has it.
+        names_doubled: As `Flattened` has it.
+    """
+
+    uri: str
+    kind: str
+    namespace: str = ""
+    response_id: str = ""
+    raw_path: str | None = None
+    size_bytes: int = 0
+    dialect: str = ""
+    job_id: str | None = None
+    answers: list[Answer] = field(default_factory=list)
+    recording_ids: list[str] = field(default_factory=list)
+    scoring_ids: list[str] = field(default_factory=list)
+    is_timed: list[bool] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    scores_rounded: int = 0
+    names_doubled: int = 0
+
+    def add(self, piece: Flattened, recording_ids: list[str], scoring_ids: list[str]) -> None:
+        """Take over what a piece of it tells."""
+        self.dialect, self.job_id = piece.dialect, piece.job_id
+        self.scores_rounded, self.names_doubled = piece.scores_rounded, piece.names_doubled
+        self.answers += piece.answers
+        self.recording_ids += recording_ids
+        self.scoring_ids += scoring_ids
+        self.is_timed += [_is_timed(piece.tables[answer.model], answer) for answer in piece.answers]
+        self.failures += piece.failures
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What gave no rows: with an ``error``, or without one if it is an answer of Hume's that holds no scores."""
+
+    uri: str
+    error: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTask:
+    """Some inputs to read for one load.
+
+    Attributes:
+        inputs: What to read.
+        load_id: The load.
+        lake: The folder of the lake.
+        keep_raw: Whether to keep the payloads under raw/.
+        limits: What archives may hold.
+        rows_held: A payload with more rows than about so many is written piece by piece.
+    """
+
+    inputs: tuple[SavedInput, ...]
+    load_id: str
+    lake: Path
+    keep_raw: bool
+    limits: Limits
+    rows_held: int
+
+
+@dataclass(slots=True)
+class ReadResult:
+    """What came of a task: by input what was in it, in order; and by table the rows, each scoring's once."""
+
+    found: list[tuple[SavedInput, list[Payload | Unread]]]
+    written: dict[str, list[Written]]
+
+
+def _is_timed(table: pa.Table, answer: Answer) -> bool:
+    """Tell whether rows lie in the time or the picture of a recording; those of a text that was written do not."""
+    for column in ("begin_s", "time_s"):
+        if column in table.column_names and answer.rows:
+            values = table.column(column).slice(answer.first_row, answer.rows)
+            if pc.count(values).as_py():
+                return True
+    return answer.model in ("face", "facemesh") and answer.rows > 0
