@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import lzma
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from functools import partial
+from typing import IO, BinaryIO
 
 from humeanalytics.errors import NotHumeData, UnreadableResponse
 from humeanalytics.tables.looks import looks_like
+
+_BUFFER_BYTES = 1 << 20
+#: What reading raises that is packed in a broken or odd way. (A `ValueError` too are pyarrow's errors and those of encodings, a
+#: `RuntimeError` an unknown compression or a password that is missing.)
+UNPACKING_ERRORS = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +54,38 @@ class Limits:
     held_bytes: int = 256 << 20
 
 
-def open_zip(file: IO[bytes], name: str, limits: Limits) -> zipfile.ZipFile:
+class SavedZip:
+    """A ZIP archive that anybody may have made, its directory looked at.
+
+    Args:
+        archive: The archive.
+        name: What errors call it.
+        limits: What it may hold.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, name: str, limits: Limits) -> None:
+        self._archive = archive
+        self._name = name
+        self._limits = limits
+
+    def infolist(self) -> list[zipfile.ZipInfo]:
+        """Return what is in it."""
+        return self._archive.infolist()
+
+    def open(self, member: zipfile.ZipInfo, name: str = "") -> BinaryIO:
+        """Open what is in it for reading; errors call that ``name``, or by the names of the archive and the member.
+
+        Reading raises `UnreadableResponse` where the packing is broken or breaks a limit.
+        """
+        name = name or f"{self._name}: {member.filename}"
+        return unpacked(partial(self._archive.open, member), name, self._limits, member.compress_size)
+
+    def close(self) -> None:
+        """Close the archive, which leaves the file open."""
+        self._archive.close()
+
+
+def open_zip(file: IO[bytes], name: str, limits: Limits) -> SavedZip:
     """Open an archive after a look at its directory.
 
     Args:
@@ -47,32 +97,40 @@ def open_zip(file: IO[bytes], name: str, limits: Limits) -> zipfile.ZipFile:
         NotHumeData: It is no ZIP archive.
         UnreadableResponse: It is broken or breaks a limit.
     """
-    with _explaining(file, name):
-        archive = zipfile.ZipFile(file)
-        _check(archive, name, limits)
-    return archive
-
-
-@contextmanager
-def opened_zip(file: IO[bytes], name: str, limits: Limits) -> Iterator[zipfile.ZipFile]:
-    """Open an archive as `open_zip` does, explain also what goes wrong while it is read, and close it."""
-    with open_zip(file, name, limits) as archive, _explaining(file, name):
-        yield archive
-
-
-@contextmanager
-def _explaining(file: IO[bytes], name: str) -> Iterator[None]:
     try:
-        yield
+        archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
         file.seek(0)
         head = file.read(512)
         if head.startswith(b"PK"):
             raise UnreadableResponse(f"{name}: the ZIP archive is broken: {error}.", item=name) from error
         raise NotHumeData(f"{name}: this is {looks_like(head)}, not a ZIP archive.", item=name) from error
-    except (zlib.error, EOFError, NotImplementedError, RuntimeError, OverflowError) as error:
-        # zipfile says RuntimeError where a password is needed, NotImplementedError of a compression it does not know.
+    except UNPACKING_ERRORS as error:
         raise UnreadableResponse(f"{name}: the ZIP archive cannot be read: {error}.", item=name) from error
+    _check(archive, name, limits)
+    return SavedZip(archive, name, limits)
+
+
+@contextmanager
+def opened_zip(file: IO[bytes], name: str, limits: Limits) -> Iterator[SavedZip]:
+    """Open an archive as `open_zip` does, and close it."""
+    archive = open_zip(file, name, limits)
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+def unpacked(open_: Callable[[], IO[bytes]], item: str, limits: Limits, packed_bytes: int | None) -> BinaryIO:
+    """Open what is packed somewhere, as a stream that explains what goes wrong and does not go beyond limits.
+
+    Args:
+        open_: Opens it at its beginning.
+        item: What errors call it.
+        limits: What holds for it.
+        packed_bytes: How large it is, packed; None where that is not known.
+    """
+    return io.BufferedReader(_Unpacked(open_, item, limits, packed_bytes), _BUFFER_BYTES)
 
 
 def _check(archive: zipfile.ZipFile, name: str, limits: Limits) -> None:
@@ -98,6 +156,59 @@ def _check(archive: zipfile.ZipFile, name: str, limits: Limits) -> None:
 def _check_ratio(size: int, packed: int, what: str, name: str, limits: Limits) -> None:
     if size > limits.free_bytes and size > limits.ratio * packed:
         raise UnreadableResponse(f"{what} unpacks to {size} bytes from {packed}: that is no honest archive.", item=name)
+
+
+class _Unpacked(io.RawIOBase):
+    """What is packed in a stream. Going back begins anew; more than a limit is an error, and so is what cannot be unpacked."""
+
+    def __init__(self, open_: Callable[[], IO[bytes]], item: str, limits: Limits, packed_bytes: int | None) -> None:
+        self._open = open_
+        self._item = item
+        self._limits = limits
+        self._packed_bytes = packed_bytes
+        self._stream: IO[bytes] | None = None
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        target = offset + (self._at if whence == io.SEEK_CUR else 0)
+        if whence == io.SEEK_END or target < 0:
+            raise io.UnsupportedOperation("only from the beginning")
+        if target < self._at:
+            self._stream, self._at = None, 0
+        while self._at < target and self.read(min(target - self._at, _BUFFER_BYTES)):
+            pass
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        try:
+            self._stream = self._stream or self._open()
+            data = self._stream.read(len(buffer))
+        except UnreadableResponse:  # of what it is packed in
+            raise
+        except UNPACKING_ERRORS as error:
+            raise UnreadableResponse(f"{self._item}: it cannot be unpacked: {error}.", item=self._item) from error
+        self._at += len(data)
+        self._check()
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _check(self) -> None:
+        limits = self._limits
+        if self._at > limits.member_bytes:
+            size = f"more than the limit of {limits.member_bytes} bytes"
+            raise UnreadableResponse(f"{self._item}: it unpacks to {size}.", item=self._item)
+        if self._packed_bytes is not None and self._at > max(limits.free_bytes, limits.ratio * self._packed_bytes):
+            what = f"it unpacks to more than {limits.ratio} times its size"
+            raise UnreadableResponse(f"{self._item}: {what}: that is no honest archive.", item=self._item)
 
 
 def leads_out(path: str) -> bool:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import IO
 
 from humeanalytics import vocabulary
+from humeanalytics.tables.archives import UNPACKING_ERRORS
 from humeanalytics.tables.artifact_csv import HEADERS
 from humeanalytics.tables.artifacts import is_artifact
 from humeanalytics.tables.batch import first_look
@@ -86,7 +87,7 @@ def _detect_zip(file: IO[bytes]) -> Detected:
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except UNPACKING_ERRORS:
         return Detected(Kind.ZIP, "a ZIP archive that is broken")
     count = sum(map(is_artifact, names))
     if count:

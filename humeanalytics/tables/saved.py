@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,14 +12,13 @@ from typing import IO, BinaryIO, cast
 import pyarrow as pa
 
 from humeanalytics.errors import NotHumeData, UnreadableResponse
-from humeanalytics.tables.archives import Limits, open_zip
+from humeanalytics.tables.archives import Limits, open_zip, unpacked
 from humeanalytics.tables.artifacts import CsvFile, artifacts_in_pieces, csvs_in_pieces, is_artifact
 from humeanalytics.tables.batch import Watch, flatten_in_pieces
 from humeanalytics.tables.detect import Detected, Kind, detect
 from humeanalytics.tables.flattened import Flattened
 
 _MAX_DEPTH = 3
-_BUFFER_BYTES = 1 << 20
 _FLATTENED = frozenset((Kind.PREDICTIONS, Kind.STREAMING, Kind.JSON, Kind.ARTIFACTS, Kind.ARTIFACT_CSV))
 
 
@@ -137,7 +134,7 @@ def _zip_parts(
     for info in archive.infolist():
         if not info.is_dir() and not is_artifact(info.filename):
             path = f"{member}!{info.filename}" if member else info.filename
-            opens = _buffered(partial(archive.open, info), f"{name} ({path})", limits, info.compress_size)
+            opens = partial(archive.open, info, f"{name} ({path})")
             for part in _parts(opens, name, path, limits, depth + 1):
                 if part.can_be_flattened or detected.kind != Kind.ARTIFACTS:
                     yield part
@@ -147,13 +144,13 @@ def _unpacking(open_: Callable[[], BinaryIO], kind: Kind, shown: str, limits: Li
     """Return what opens a compressed stream unpacked."""
     with open_() as stream:
         packed_bytes = stream.seek(0, io.SEEK_END) if isinstance(stream, _Kept) else None
-    if kind == Kind.GZIP:
-        return _buffered(lambda: cast(IO[bytes], gzip.GzipFile(fileobj=open_())), shown, limits, packed_bytes)
-    return _buffered(lambda: pa.CompressedInputStream(pa.PythonFile(open_(), mode="r"), "zstd"), shown, limits, packed_bytes)
 
+    def opens() -> IO[bytes]:
+        if kind == Kind.GZIP:
+            return cast(IO[bytes], gzip.GzipFile(fileobj=open_()))
+        return cast(IO[bytes], pa.CompressedInputStream(pa.PythonFile(open_(), mode="r"), "zstd"))
 
-def _buffered(open_: Callable[[], IO[bytes]], shown: str, limits: Limits, packed_bytes: int | None) -> Callable[[], BinaryIO]:
-    return lambda: io.BufferedReader(_Unpacked(open_, shown, limits, packed_bytes), _BUFFER_BYTES)
+    return partial(unpacked, opens, shown, limits, packed_bytes)
 
 
 def _held(stream: BinaryIO, shown: str, limits: Limits) -> bytes:
@@ -185,54 +182,3 @@ class _Kept(io.BufferedIOBase):
 
     def tell(self) -> int:
         return self._file.tell()
-
-
-class _Unpacked(io.RawIOBase):
-    """What is packed in a stream. Going back begins anew; more than a limit is an error, and so is what cannot be unpacked."""
-
-    def __init__(self, open_: Callable[[], IO[bytes]], item: str, limits: Limits, packed_bytes: int | None) -> None:
-        self._open = open_
-        self._item = item
-        self._limits = limits
-        self._packed_bytes = packed_bytes
-        self._stream: IO[bytes] | None = None
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        target = offset + (self._at if whence == io.SEEK_CUR else 0)
-        if whence == io.SEEK_END or target < 0:
-            raise io.UnsupportedOperation("only from the beginning")
-        if target < self._at:
-            self._stream, self._at = None, 0
-        while self._at < target and self.read(min(target - self._at, _BUFFER_BYTES)):
-            pass
-        return self._at
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        try:
-            self._stream = self._stream or self._open()
-            data = self._stream.read(len(buffer))
-        except (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, pa.ArrowInvalid) as error:
-            raise UnreadableResponse(f"{self._item}: it cannot be unpacked: {error}.", item=self._item) from error
-        self._at += len(data)
-        self._check()
-        buffer[: len(data)] = data
-        return len(data)
-
-    def _check(self) -> None:
-        limits = self._limits
-        if self._at > limits.member_bytes:
-            size = f"more than the limit of {limits.member_bytes} bytes"
-            raise UnreadableResponse(f"{self._item}: it unpacks to {size}.", item=self._item)
-        if self._packed_bytes is not None and self._at > max(limits.free_bytes, limits.ratio * self._packed_bytes):
-            what = f"it unpacks to more than {limits.ratio} times its size"
-            raise UnreadableResponse(f"{self._item}: {what}: that is no honest archive.", item=self._item)

@@ -204,6 +204,32 @@ def test_a_password_is_told() -> None:
         parts_of(bytes(data))
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd, lambda data: gzip.compress(zstd(data))])
+def test_archives_changed_anywhere_never_crash_otherwise(method: int, pack: type[bytes]) -> None:
+    rng = random.Random(method)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr(PLACE, FACE + b"u,3,0.1,,,,,,0.5,,,\n" * 9)
+        archive.writestr("p.json", PREDICTIONS)
+        archive.writestr("\u00e4/\u00f6.txt", b"x")
+    whole = pack(out.getvalue())
+    directory = max(0, whole.find(b"PK\x01\x02"))
+    refused = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(rng.choice([0, directory]), len(data))
+            data[at : at + rng.choice([0, 1, 4])] = rng.choice([b"\xff", b"\x00", b"\xff" * 4, b"PK\x05\x06", rng.randbytes(1)])
+        try:
+            for part in parts_of(bytes(data)):
+                if part.can_be_flattened:
+                    part.flatten()
+        except HumeAnalyticsError:
+            refused += 1
+    assert refused > 50
+
+
 def test_the_file_stays_open() -> None:
     file = io.BytesIO(ARTIFACTS)
     for part in saved_parts(file, name="x"):
