@@ -33,6 +33,10 @@ ARTIFACTS = zipped({PLACE: FACE + b"u,3,0.1,,,,,,0.5,,,\n"}).getvalue()
 JOB = b'{"job_id": "1", "request": {"models": {"face": {}}}, "state": {"status": "COMPLETED"}}'
 
 
+def gz(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)  # the same bytes in every process that collects these tests
+
+
 def zstd(data: bytes) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.CompressedOutputStream(sink, "zstd") as packed:
@@ -58,7 +62,7 @@ def parts_of(data: bytes, limits: Limits | None = None) -> list[SavedPart]:
         (b'{"a": 1}', Kind.JSON, "a JSON object with the keys a"),
         (b'[{"source": {"type', Kind.JSON, "JSON that is broken"),
         (PREDICTIONS[:-30], Kind.PREDICTIONS, "predictions of a v0 batch job (api)"),
-        (gzip.compress(b"x"), Kind.GZIP, "gzip data"),
+        (gz(b"x"), Kind.GZIP, "gzip data"),
         (zstd(b"x"), Kind.ZSTD, "zstd data"),
         (zipped({"a.txt": b"x"}).getvalue(), Kind.ZIP, "a ZIP archive of 1 files, none of them artifacts"),
         (b"PK\x03\x04broken", Kind.ZIP, "a ZIP archive that is broken"),
@@ -94,14 +98,14 @@ def test_one_source_alone_is_detected() -> None:
     ("data", "members"),
     [
         (PREDICTIONS, [""]),
-        (gzip.compress(PREDICTIONS), [""]),
+        (gz(PREDICTIONS), [""]),
         (zstd(PREDICTIONS), [""]),
-        (zstd(gzip.compress(PREDICTIONS)), [""]),
-        (gzip.compress(PREDICTIONS[:1000]) + gzip.compress(PREDICTIONS[1000:]), [""]),
+        (zstd(gz(PREDICTIONS)), [""]),
+        (gz(PREDICTIONS[:1000]) + gz(PREDICTIONS[1000:]), [""]),
         (zipped({"b/p.json": PREDICTIONS, "a/q.txt": PREDICTIONS}).getvalue(), ["b/p.json", "a/q.txt"]),
-        (zipped({"p.json.gz": gzip.compress(PREDICTIONS)}).getvalue(), ["p.json.gz"]),
+        (zipped({"p.json.gz": gz(PREDICTIONS)}).getvalue(), ["p.json.gz"]),
         (zipped({"in.zip": zipped({"p": PREDICTIONS}).getvalue()}).getvalue(), ["in.zip!p"]),
-        (gzip.compress(zipped({"p": PREDICTIONS}).getvalue()), ["p"]),
+        (gz(zipped({"p": PREDICTIONS}).getvalue()), ["p"]),
     ],
 )
 def test_predictions_are_found_however_they_are_packed(data: bytes, members: list[str]) -> None:
@@ -115,7 +119,7 @@ def test_predictions_are_found_however_they_are_packed(data: bytes, members: lis
             assert stream.read() == PREDICTIONS
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd, lambda data: zipped({"inner.zip": data}).getvalue()])
+@pytest.mark.parametrize("pack", [bytes, gz, zstd, lambda data: zipped({"inner.zip": data}).getvalue()])
 def test_artifacts_are_found_however_they_are_packed(pack: type[bytes]) -> None:
     [part] = parts_of(pack(ARTIFACTS))
     assert part.detected.kind == Kind.ARTIFACTS
@@ -153,7 +157,7 @@ def test_what_cannot_be_flattened_is_a_part_that_says_what_it_is() -> None:
         parts[1].flatten()
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstd])
+@pytest.mark.parametrize("pack", [gz, zstd])
 def test_packing_that_is_broken_is_told(pack: type[bytes]) -> None:
     whole = pack(PREDICTIONS)
     for cut in range(5, len(whole), max(1, len(whole) // 40)):
@@ -162,7 +166,7 @@ def test_packing_that_is_broken_is_told(pack: type[bytes]) -> None:
                 part.flatten()
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lambda data: zipped({"p.json": data}).getvalue()])
+@pytest.mark.parametrize("pack", [gz, lambda data: zipped({"p.json": data}).getvalue()])
 def test_a_changed_byte_is_told_by_the_checksum(pack: type[bytes]) -> None:
     changed = bytearray(pack(PREDICTIONS))
     changed[len(changed) // 2] ^= 0xFF
@@ -171,7 +175,7 @@ def test_a_changed_byte_is_told_by_the_checksum(pack: type[bytes]) -> None:
             part.flatten()
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstd, lambda data: zipped({"p.json": data}).getvalue()])
+@pytest.mark.parametrize("pack", [gz, zstd, lambda data: zipped({"p.json": data}).getvalue()])
 def test_bombs_are_refused_and_limits_can_be_raised(pack: type[bytes]) -> None:
     bomb = pack(b"[" + b" " * 3_000_000 + PREDICTIONS[1:])
     for limits in (Limits(free_bytes=100_000, ratio=5), Limits(member_bytes=100_000)):
@@ -184,13 +188,13 @@ def test_bombs_are_refused_and_limits_can_be_raised(pack: type[bytes]) -> None:
 
 def test_a_packed_zip_has_to_fit_into_memory() -> None:
     with pytest.raises(UnreadableResponse, match="Unpack it once"):
-        parts_of(gzip.compress(ARTIFACTS), Limits(held_bytes=100))
+        parts_of(gz(ARTIFACTS), Limits(held_bytes=100))
 
 
 def test_packing_without_end_stops() -> None:
     data = PREDICTIONS
     for _ in range(6):
-        data = gzip.compress(data)
+        data = gz(data)
     [part] = parts_of(data)
     assert part.detected.kind == Kind.GZIP
     assert not part.can_be_flattened
@@ -205,7 +209,7 @@ def test_a_password_is_told() -> None:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd, lambda data: gzip.compress(zstd(data))])
+@pytest.mark.parametrize("pack", [bytes, gz, zstd, lambda data: gz(zstd(data))])
 def test_archives_changed_anywhere_never_crash_otherwise(method: int, pack: type[bytes]) -> None:
     rng = random.Random(method)
     out = io.BytesIO()
@@ -245,7 +249,7 @@ CSVS = {
 }
 
 
-@pytest.mark.parametrize("data", [PREDICTIONS, gzip.compress(PREDICTIONS), zipped(CSVS).getvalue(), ARTIFACTS, FACE])
+@pytest.mark.parametrize("data", [PREDICTIONS, gz(PREDICTIONS), zipped(CSVS).getvalue(), ARTIFACTS, FACE])
 @pytest.mark.parametrize("rows", [1, 2, 4, 1000])
 def test_pieces_hold_whole_answers_and_together_all_of_them(data: bytes, rows: int) -> None:
     [part] = parts_of(data)
