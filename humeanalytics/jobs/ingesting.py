@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
-
 from humeanalytics.errors import Interrupted, LakeMixed, UsageError
 from humeanalytics.jobs.bookkeeping import ROWS, load_rows, roll_forward_rows
 from humeanalytics.jobs.flow import open_flow, run_row
@@ -24,7 +22,7 @@ from humeanalytics.jobs.relabelling import relabel
 from humeanalytics.jobs.sameness import Sameness
 from humeanalytics.jobs.saved_files import limits_of
 from humeanalytics.jobs.saved_inputs import SavedInput, find_saved
-from humeanalytics.jobs.saved_known import known_ties, recordings_by_md5
+from humeanalytics.jobs.saved_known import known_ties, places_met, recordings_by_md5
 from humeanalytics.jobs.saved_load import FLOW, SavedLoad
 from humeanalytics.jobs.saved_payloads import read_saved
 from humeanalytics.jobs.saved_work import Payload, ReadResult, ReadTask, Unread
@@ -244,10 +242,7 @@ class _Ingest:
     def conclude(self) -> None:
         """Say what the user should know, and in how many places each scoring of this run was met."""
         self._summary.notes += [*oddities(self._scores_rounded, self._names_doubled), *self._labelling.notes()]
-        met = pa.table({"scoring_id": pa.array(sorted(self.scorings), pa.string())})
-        if len(met):
-            query = "SELECT sources, count(*) AS n FROM scorings SEMI JOIN met USING (scoring_id) GROUP BY ALL ORDER BY ALL"
-            self._summary.sources.update({str(row["sources"]): row["n"] for row in self._lake.sql(query, met=met).rows()})
+        self._summary.sources.update(map(str, sorted(places_met(self._lake, self.scorings).values())))
 
 
 class _Meter:

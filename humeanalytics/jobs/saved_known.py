@@ -55,6 +55,15 @@ def item_names(lake: Lake, recording_ids: Collection[str]) -> Iterator[tuple[str
         yield row["recording_id"], row["name"] or ""
 
 
+def places_met(lake: Lake, scorings: Collection[str]) -> dict[str, int]:
+    """Return for some scorings in how many places each was met: files, members of archives, downloads."""
+    more: dict[str, set[tuple[str, str]]] = {scoring: set() for scoring in scorings}
+    columns = ("scoring_id", "response_id", "uri")
+    for row in _rows(lake, "scoring_sources", columns, scoring_id=sorted(scorings)):
+        more[row["scoring_id"]].add((row["response_id"], row["uri"]))
+    return {scoring: 1 + len(places) for scoring, places in more.items()}
+
+
 def _rows(lake: Lake, table: str, columns: Collection[str], **wanted: Collection[str]) -> Iterator[dict[str, Any]]:
     """Yield rows of a table, of those whose column has one of the wanted values if any are."""
     for name, values in wanted.items():
