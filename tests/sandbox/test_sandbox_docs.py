@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from humeanalytics.sandbox import faults
-from humeanalytics.sandbox.faults import ANSWER_ACTIONS, JOB_ACTIONS, Faults
+from humeanalytics.sandbox.faults import ANSWER_ACTIONS, JOB_ACTIONS, RUN_ACTIONS, Faults
 from humeanalytics.sandbox.options import SandboxOptions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
@@ -29,9 +29,10 @@ def test_every_option() -> None:
 def test_every_fault() -> None:
     section = PAGE.partition("## Faults")[2]
     actions = set(re.findall(r"^\| `([a-z_]+)(?:: true)?`", section, re.M))
-    assert {*ANSWER_ACTIONS, *JOB_ACTIONS} == actions - {"method", "path", "path_regex", "after", "times", "probability"}
+    all_actions = {*ANSWER_ACTIONS, *JOB_ACTIONS, *RUN_ACTIONS}
+    assert all_actions == actions - {"method", "path", "path_regex", "after", "times", "probability"}
     told = set(re.findall(r"^``([a-z_]+)``", faults.__doc__ or "", re.M))
-    assert {*ANSWER_ACTIONS, *JOB_ACTIONS} <= told
+    assert all_actions <= told
 
 
 def test_the_example_is_valid() -> None:

@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +16,10 @@ import httpx
 import pytest
 from hume_client import JOBS, Hume
 from made_media import voice, wav
+from sandbox_process import process
 
 from humeanalytics.sandbox.batch.store import StateInUse
 from humeanalytics.sandbox.embedded import Sandbox
-
-
-@contextmanager
-def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A sandbox in a process of its own, and its URL."""
-    command = [sys.executable, "-W", "error", "-m", "humeanalytics.sandbox", "--port", "0", *arguments]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert running.stdout is not None
-        line = running.stdout.readline()
-        assert line.startswith("listening on http://127.0.0.1:"), line + (running.stderr.read() if running.stderr else "")
-        yield running, line.split()[-1]
-    finally:
-        running.kill()
-        running.communicate()
 
 
 def submissions(url: str) -> list[dict[str, Any]]:
