@@ -6,14 +6,24 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
+from av.stream import Discard, Stream
 
 from humeanalytics.errors import UnreadableRecording
 from humeanalytics.media import signatures
 from humeanalytics.media.probe import BARE_STREAMS, probe, reader_options
+
+Track = TypeVar("Track", bound=Stream)
+
+#: Formats whose length FFmpeg guesses from their first packets.
+_GUESSING = {"aac", "ac3", "eac3"}
+#: Less than this is a matter of rounding, and of encoders that round up to whole packets.
+_SHORT_S = 0.5
 
 #: What a file's size and time of change (nanoseconds) were when its digest was taken.
 KnownState = tuple[int, int]
@@ -77,6 +87,30 @@ def open_recording(path: str | os.PathLike[str], known: KnownState | None = None
             if bare is not None and not head.startswith(bare):
                 probe(file)  # FFmpeg finds a packet or two in almost anything; this counts them
             yield container
+
+
+def only(stream: Track) -> Track:
+    """Return a track after telling FFmpeg to pass over all others, which it then need not even read."""
+    for other in stream.container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    return stream
+
+
+def note_if_short(what: str, container: InputContainer, stream: Stream, read_s: float, notes: list[str]) -> None:
+    """Add a note where a track promises to go on for longer than could be read."""
+    name = container.format.name
+    if name in _GUESSING:
+        return
+    if stream.duration is not None and stream.time_base is not None:
+        begin_s = (stream.start_time or 0) * stream.time_base - Fraction(begin_us(container), 1_000_000)
+        promised_s = float(begin_s + stream.duration * stream.time_base)
+    elif container.duration is not None and len(container.streams.audio) + len(container.streams.video) == 1:
+        promised_s = container.duration / 1e6
+    else:
+        return
+    if promised_s - read_s > max(_SHORT_S, 0.02 * promised_s):
+        notes.append(f"Cut short: {promised_s:.1f} s of {what} are promised, {read_s:.1f} s could be read.")
 
 
 def begin_us(container: InputContainer) -> int:

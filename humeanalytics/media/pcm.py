@@ -17,7 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from humeanalytics.media.opening import begin_us, reason, refused
+from humeanalytics.media.opening import begin_us, note_if_short, only, reason, refused
 from humeanalytics.media.wav import RATE_HZ
 
 Channels = Literal["mix", "split"]
@@ -29,8 +29,6 @@ _BLOCK_SAMPLES = RATE_HZ
 _TOLERANCE_SAMPLES = RATE_HZ // 10
 #: How far ahead time stamps are followed where the container does not tell how long it is.
 _PLAUSIBLE_HOLE_SAMPLES = 600 * RATE_HZ
-#: Formats whose length FFmpeg guesses from their first packets.
-_GUESSING = {"aac", "ac3", "eac3"}
 #: A resampler gives a sample more or less than is due; of a sound shorter than its filter, it gives nothing.
 _RESAMPLER_SLACK_SAMPLES = 64
 
@@ -63,13 +61,13 @@ def heard(container: InputContainer, stream: AudioStream, channels: Channels, no
         yield from segment.feed(frame)
     if segment is not None:
         yield segment.finish()
-        _compare_with_promise(container, stream, segment.now / RATE_HZ, notes)
+        note_if_short("sound", container, stream, segment.now / RATE_HZ, notes)
     clock.tell()
 
 
 def _decoded(container: InputContainer, stream: AudioStream, notes: list[str]) -> Iterator[AudioFrame]:
     damaged = 0
-    packets = container.demux(stream)
+    packets = container.demux(only(stream))
     while True:
         try:
             packet = next(packets, None)
@@ -172,16 +170,3 @@ class _Segment:
 def _silence(rows: int, samples: int) -> Iterator[Samples]:
     for begin in range(0, samples, _BLOCK_SAMPLES):
         yield np.zeros((rows, min(_BLOCK_SAMPLES, samples - begin)), np.int16)
-
-
-def _compare_with_promise(container: InputContainer, stream: AudioStream, heard_s: float, notes: list[str]) -> None:
-    name = container.format.name
-    if stream.duration is not None and stream.time_base is not None and name not in _GUESSING:
-        begin = (stream.start_time or 0) * stream.time_base - begin_us(container) / 1e6
-        promised_s = float(begin + stream.duration * stream.time_base)
-    elif container.duration is not None and not container.streams.video and name not in _GUESSING:
-        promised_s = container.duration / 1e6
-    else:
-        return
-    if promised_s - heard_s > max(0.5, 0.02 * promised_s):
-        notes.append(f"Cut short: {promised_s:.1f} s of sound are promised, {heard_s:.1f} s could be read.")

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from humeanalytics.errors import UsageError
 from humeanalytics.media.chunks import LONGEST_S, Chunk, ChunkWriter
 from humeanalytics.media.opening import KnownState, open_recording, promised_more, refused
 from humeanalytics.media.pcm import Channels, Samples, heard
@@ -100,6 +101,8 @@ def sound_chunks(
 
     Only the end tells whether the file stayed as it was, and fills ``notes``. Chunks of several channels come interleaved.
     """
+    if channels not in get_args(Channels):
+        raise UsageError(f"Channels are mixed ('mix') or split ('split'), not {channels!r}.")
     writers: list[ChunkWriter] = []
     likeness = _Likeness()
     try:

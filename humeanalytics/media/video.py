@@ -11,7 +11,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from humeanalytics.media.opening import begin_us, reason, refused
+from humeanalytics.media.opening import begin_us, note_if_short, only, reason, refused
 
 #: Containers round times to milliseconds: a frame this much before its turn is on time.
 _ROUNDING_S = 0.001
@@ -43,7 +43,7 @@ def shown(container: InputContainer, stream: VideoStream, fps: float, notes: lis
     """
     begin_s = begin_us(container) / 1e6
     end_s = None if container.duration is None else container.duration / 1e6
-    part, last_s, ahead_s, jumps = 0, -1.0, 0.0, 0
+    part, last_s, last_length_s, ahead_s, jumps = 0, -1.0, 0.0, 0.0, 0
     for frame in _decoded(container, stream, notes):
         stamp = frame.pts if frame.pts is not None else frame.dts
         if stamp is None or frame.time_base is None:
@@ -56,9 +56,11 @@ def shown(container: InputContainer, stream: VideoStream, fps: float, notes: lis
                 ahead_s += time_s - last_s
                 time_s = last_s
         last_s = time_s
+        last_length_s = float((frame.duration or 0) * (frame.time_base or 0))
         if (time_s + _ROUNDING_S) * fps >= part:
             part = int((time_s + _ROUNDING_S) * fps // 1) + 1
             yield time_s, frame
+    note_if_short("pictures", container, stream, max(last_s, 0.0) + last_length_s, notes)
     if jumps:
         times = "once" if jumps == 1 else f"{jumps:,} times"
         notes.append(f"The time stamps of the pictures jump {times}; from there on times count from the frame before.")
@@ -66,7 +68,7 @@ def shown(container: InputContainer, stream: VideoStream, fps: float, notes: lis
 
 def _decoded(container: InputContainer, stream: VideoStream, notes: list[str]) -> Iterator[VideoFrame]:
     damaged = 0
-    packets = container.demux(stream)
+    packets = container.demux(only(stream))
     stream.thread_type = "AUTO"
     while True:
         try:

@@ -298,6 +298,11 @@ def test_chunks_come_while_the_rest_is_still_to_be_decoded(write_wav: Write, fol
     assert [path.name for path in folder.iterdir()] == [first.path.name], "what was not complete is gone"
 
 
+def test_other_words_for_channels_are_refused(write_wav: Write, folder: Path) -> None:
+    with pytest.raises(UsageError, match="'mix'"):
+        prepare_sound(write_wav(np.zeros(16_000, "<i2"), RATE_HZ), folder, channels="stereo")  # type: ignore[arg-type]
+
+
 def test_chunks_too_short_to_be_cut_are_refused(write_wav: Write, folder: Path) -> None:
     with pytest.raises(UsageError, match="30 s"):
         prepare_sound(write_wav(np.zeros(16_000, "<i2"), RATE_HZ), folder, longest_s=5)
