@@ -23,7 +23,7 @@ from humeanalytics.lake import views
 from humeanalytics.lake.lookups import canonical_ids, known_names
 from humeanalytics.lake.scans import FileColumns, column_types, identifier, literal, scan
 from humeanalytics.lake.snapshot import LakeSnapshot, SnapshotReader
-from humeanalytics.tables.schema import SCORE_TABLES, TABLES
+from humeanalytics.tables.schema import SCORE_TABLES, TABLES, model_of
 
 # Joins and not NOT EXISTS: two of these, one around the other, DuckDB plans so that it takes ten times as long.
 _NOT_HIDDEN_LOAD = "ANTI JOIN internal.hidden_loads AS h ON h.load_id = t.load_id"
@@ -152,7 +152,8 @@ class Catalog:
     def _plain(self, name: str, relation: Relation) -> Relation:
         """Make the view that a table's own name stands for."""
         if name in _scores([name], self._columns):
-            of_model = f"FROM internal.hidden_scorings WHERE model = {literal(name)}"
+            model = model_of(name) if name in TABLES else name
+            of_model = f"FROM internal.hidden_scorings WHERE model = {literal(model or name)}"
             ((hidden, doubled),) = self._rows(f"SELECT count(*), count(*) FILTER (doubled) {of_model}")
             # Two columns are compared only where an answer is in two loads and seen in one; one column is a tenth faster.
             without = (" " + _NOT_HIDDEN_SCORING) * bool(hidden) + " AND h.load_id = t.load_id" * bool(doubled)
@@ -161,7 +162,7 @@ class Catalog:
             self._view(name, views.view_text(name).sql)
         elif name not in TABLES:
             self._view(name, f"FROM main.{identifier(name + '_all')}")
-        about = views.view_text(name).about if name in TABLES and name not in SCORE_TABLES else relation.about
+        about = views.view_text(name).about if name in TABLES and model_of(name) is None else relation.about
         return Relation(name, "table", about)
 
     def _decide(self) -> None:
@@ -187,10 +188,12 @@ class Catalog:
         expressions = dict.fromkeys(column for _, column, kind in known if kind == "expression")
         self._view("names", views.view_text("names").sql)
         self._view("scores_v0", views.scores_v0(scores, other))
-        self._view("coverage", views.view_text("coverage").sql)
+        for name in ("scores_v1", "coverage", "costs"):
+            self._view(name, views.view_text(name).sql)
         macro = views.view_text("top_expressions").fill(expressions=", ".join(map(literal, expressions)))
         self._make("top_expressions", f"CREATE OR REPLACE MACRO main.top_expressions(table_name, k := 10) AS TABLE {macro}")
-        found = {name: Relation(name, "view", views.view_text(name).about) for name in ("names", "scores_v0", "coverage")}
+        made = ("names", "scores_v0", "scores_v1", "coverage", "costs")
+        found = {name: Relation(name, "view", views.view_text(name).about) for name in made}
         return found | {"top_expressions": Relation("top_expressions", "macro", views.view_text("top_expressions").about)}
 
     # -------------------------------------------------------------------------------------------------------------- parts
@@ -229,7 +232,7 @@ def _scores(names: Iterable[str], columns: dict[str, dict[str, str]]) -> list[st
     return [
         name
         for name in names
-        if name in SCORE_TABLES or (name not in TABLES and {"recording_id", "scoring_id"} <= set(columns[name]))
+        if (model_of(name) is not None if name in TABLES else {"recording_id", "scoring_id"} <= set(columns[name]))
     ]
 
 

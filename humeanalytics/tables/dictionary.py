@@ -42,6 +42,29 @@ Every table, what a row of it is, and every column. Written by `python -m humean
 - `face_0`, `spk_1`, ... tell faces and speakers apart within one file only. Several faces of one image may all be `unknown`.
 - Rows of one answer lie in order of time. Nothing else about their order is promised.
 
+## Reading the numbers of v1
+
+- **A name that is missing was below its cutoff. That is neither zero nor unknown.** Each answer tells only what is above: for
+  faces 0.1, for voice attributes 0.725, for expressions in speech a threshold of each name's own that Hume does not publish.
+  The mean of the probabilities that are there is therefore far too high, and must not be read as a level. The honest figure is
+  *presence*: the share of newly covered time in which a name was above its cutoff. A wide table of v1 has to be filled with null.
+- **Probabilities of different lists mean different things.** An expression in speech: the chance that it is truly there. A voice
+  attribute: the intensity a rater would give. An expression of a face: the chance that a rater would name it. A description: the
+  chance that the movement is visible. All are 0 to 1 with four decimals, kept as float64; they sum to nothing in particular.
+- **Windows of audio overlap** (up to 10 s, every 3 s unless asked otherwise), and the last of an utterance can end a little after
+  it. Weigh them by the time each one newly covers, in the order of `end_s` within `channel`.
+- Only the two largest faces of a frame are measured; up to 30 more are told as found (`measured` false). Which ones are the
+  largest changes from frame to frame, so a face can come and go without having moved. `coverage` counts those not measured.
+- **Null is not empty.** `expressions` and the like count a list: 0 means that nothing was above its cutoff, null that there was
+  no list, as for a face that was only found. Measurements without a name and frames without a face are rows too; joins from
+  the scores lose them.
+- `utterance_id`, `measurement_id`, `frame_id` and `face_id` are unique within a recording and scoring, however many uploads it
+  took; `hume_*` says what they were in their upload. `face_id` is a tracker's guess, not an identity, and begins anew with each
+  `face_chain`.
+- A recording too long for one upload is cut in pauses. Where there was none, utterances beside the cut have `hard_cut`: they may
+  be parts of a longer one.
+- In `scorings` the model is `audio` or `video`; its `rows` are those of all three tables together.
+
 ## Columns nobody has declared
 
 A name of Hume's that is in no list becomes a column by the same rule as the known ones (lower case, everything but letters and
@@ -54,6 +77,9 @@ in the map columns `other` (scores) and `other_fields` (text). Rows of a model n
 ## Where the names come from
 
 {names}
+What v1 calls things is data, not columns: {v1} of its names are known here (`vocabulary/names_v1.csv` says how each is), of the
+{v1_all} Hume speaks of, and none is held against them.
+
 Known names in the camelCase of Hume's TypeScript SDKs (`aestheticAppreciation`) give the same columns, and `Sexual Desire`, as
 `Desire` was called until 2023, gives `desire`. In CSV the five hand positions stand among the descriptions; they are `facs_`
 columns here as they are action units in JSON. Colours are those of Hume's published examples.
@@ -86,8 +112,9 @@ def dictionary() -> str:
     """
     counts = {kind: sum(1 for name in vocabulary.names() if name.kind == kind) for kind in _SOURCES}
     names = "".join(f"- {counts[kind]} {about}\n" for kind, about in _SOURCES.items())
+    v1_all = sum(sum(kinds.values()) for kinds in vocabulary.MODELS_V1.values())
     tables = "\n".join(line for table in TABLES.values() for line in _table(table))
-    return _HEAD.format(limit=LIMIT, names=names) + tables
+    return _HEAD.format(limit=LIMIT, names=names, v1=len(vocabulary.names_v1()), v1_all=v1_all) + tables
 
 
 def _table(table: Table) -> Iterator[str]:

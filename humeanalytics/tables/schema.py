@@ -6,62 +6,45 @@ only, and it is by keys that files are skipped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
 
 from humeanalytics import vocabulary
-
-UTC_TIME = pa.timestamp("us", "UTC")
-#: Field metadata under which an expression column keeps the name Hume gave it.
-HUME_NAME = b"hume_name"
-#: Field metadata of a column that is not declared here: the kind of its name; or, where it is no score, its path in a row.
-HUME_KIND = b"hume_kind"
-HUME_FIELD = b"hume_field"
-#: Table metadata: what Hume calls the model.
-HUME_MODEL = b"hume_model"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. ``hume_name`` is set where it holds the score of an expression."""
-
-    name: str
-    type: pa.DataType
-    about: str
-    hume_name: str | None = None
-
-    def field(self) -> pa.Field:
-        return pa.field(self.name, self.type, metadata={HUME_NAME: self.hume_name.encode()} if self.hume_name else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table: ``row`` says what a row is; ``model`` is the v0 model of a score table, else None."""
-
-    name: str
-    row: str
-    columns: tuple[Column, ...]
-    model: str | None = None
-
-    @property
-    def schema(self) -> pa.Schema:
-        return pa.schema([column.field() for column in self.columns])
-
-
-def _c(name: str, type_: pa.DataType, about: str) -> Column:
-    return Column(name, type_, about)
-
-
-S, F32, F64, I64, I32, B = pa.string(), pa.float32(), pa.float64(), pa.int64(), pa.int32(), pa.bool_()
-
-#: The three columns every row of scores carries.
-KEYS = (
-    _c("recording_id", S, "what was scored: the sha256 of its bytes, or a prefixed id where only less is known"),
-    _c("scoring_id", S, "the answer this row came in; joins to `scorings`"),
-    _c("load_id", S, "the load that committed this row; joins to `loads`"),
+from humeanalytics.tables.declarations import (
+    F32,
+    F64,
+    HUME_FIELD,
+    HUME_KIND,
+    HUME_MODEL,
+    HUME_NAME,
+    I32,
+    I64,
+    KEYS,
+    UTC_TIME,
+    Column,
+    S,
+    Table,
 )
+from humeanalytics.tables.declarations import declared as _c
+from humeanalytics.tables.expression_schema import EXPRESSION_TABLES, UPLOADS
+
+__all__ = [
+    "HUME_FIELD",
+    "HUME_KIND",
+    "HUME_MODEL",
+    "HUME_NAME",
+    "KEYS",
+    "SCORE_TABLES",
+    "TABLES",
+    "UTC_TIME",
+    "V1_TABLES",
+    "Column",
+    "Table",
+    "model_of",
+    "schema_of",
+]
+
 _FILE = _c("file", S, "the file as Hume names it: inside an archive a path, for texts a number")
 _SPEAKER = _c("speaker_id", S, "`spk_0`, `spk_1`, ... or `unknown`; within this file only")
 _SPAN = (
@@ -295,9 +278,13 @@ _BOOKKEEPING = (
     ),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (*map(_score_table, vocabulary.MODELS), *_BOOKKEEPING)}
+TABLES: dict[str, Table] = {
+    table.name: table for table in (*map(_score_table, vocabulary.MODELS), *EXPRESSION_TABLES, *_BOOKKEEPING, UPLOADS)
+}
 #: Tables whose rows are scores of v0.
 SCORE_TABLES: tuple[str, ...] = vocabulary.MODELS
+#: Tables whose rows are of an answer of v1. One of v0 and one of v1 are never in one view.
+V1_TABLES: tuple[str, ...] = tuple(table.name for table in EXPRESSION_TABLES)
 
 
 @cache
@@ -308,3 +295,12 @@ def schema_of(table: str) -> pa.Schema:
     ['recording_id', 'scoring_id', 'load_id', 'file', 'speaker_id', 'begin_s']
     """
     return TABLES[table].schema
+
+
+def model_of(table: str) -> str | None:
+    """Return the model that a table's rows are answers of, as `scorings` names it; None for bookkeeping.
+
+    >>> model_of("prosody"), model_of("audio_scores"), model_of("items")
+    ('prosody', 'audio', None)
+    """
+    return TABLES[table].model

@@ -31,7 +31,16 @@ def test_a_table_that_is_not_there_yet_is_empty_with_its_columns(lake: Lake) -> 
 
 
 def test_the_views_of_an_empty_lake_answer(lake: Lake) -> None:
-    for name in ("names", "coverage", "scores_v0", "face_labelled", "items_labelled"):
+    for name in (
+        "names",
+        "coverage",
+        "costs",
+        "scores_v0",
+        "scores_v1",
+        "face_labelled",
+        "video_faces_labelled",
+        "items_labelled",
+    ):
         assert (lake[name].arrow().num_rows > 0) == (name == "names"), name
 
 
@@ -40,7 +49,7 @@ def test_an_unknown_table_is_told_with_those_there_are(lake: Lake) -> None:
         lake["prosodie"]
     with pytest.raises(TableNotFound):
         lake["top_expressions"]
-    with pytest.raises(TableNotFound, match="face, prosody, burst, language, ner, facemesh, items"):
+    with pytest.raises(TableNotFound, match="facemesh, audio_utterances, .*, video_scores, items"):
         lake.labelled("scorings")
 
 

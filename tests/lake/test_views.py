@@ -147,7 +147,7 @@ def test_coverage_says_for_each_item_and_model_what_was_scored(lake: Lake) -> No
 def test_coverage_before_any_scoring_lists_what_waits(lake: Lake) -> None:
     commit(lake, "a", items=[item("text", "r1", media_type="text"), item("image", "r2", media_type="image")])
     found = coverage(lake)
-    assert set(found) == {("text", "language"), ("text", "ner"), ("image", "face"), ("image", "facemesh")}
+    assert set(found) == {("text", "language"), ("text", "ner"), ("image", "face"), ("image", "facemesh"), ("image", "video")}
     assert not any(row["scored"] for row in found.values())
 
 
