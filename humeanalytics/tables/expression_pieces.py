@@ -18,7 +18,7 @@ from humeanalytics.tables.expression_values import Values
 from humeanalytics.tables.expression_video import VideoRows
 from humeanalytics.tables.fingerprint import row_hashes
 
-_READERS = {"audio": AudioRows, "video": VideoRows}
+_READERS: dict[str, type[AudioRows] | type[VideoRows]] = {"audio": AudioRows, "video": VideoRows}
 _TIMES = ("begin_s", "time_s")
 _WORD = 1 << 64
 

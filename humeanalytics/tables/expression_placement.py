@@ -17,11 +17,17 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
         frame_id: Its number in its recording.
         time_s: When it was shown, seconds from the start of its recording; 0 for a photo.
         recording: Which one it is of, where an upload carried several: an index that means something to the caller.
+        left, top: Where in the recording's picture its upper left corner lies, in pixels as it is shown.
+        across, down: Pixels of the recording's picture for one of the image.
     """
 
     frame_id: int
     time_s: float | None = None
     recording: int = 0
+    left: float = 0
+    top: float = 0
+    across: float = 1
+    down: float = 1
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,8 +44,6 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         frames: Its images, in the order they were sent; None where that is not known.
         face_chain: Number of the chain of uploads over which faces keep their numbers, from 0 in a recording; a ``face_state``
             handed on makes one. Never less than that of the upload before.
-        crop: Left and top edge of what was cut out of the frames, in pixels of the recording.
-        scale: Pixels of the recording for one pixel of an image, across and down.
 
     Examples:
         >>> Placement(offset_ms=780_000, chunk=1, begins="silence").to_json()
@@ -54,8 +58,6 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ends: Edge = "recording"
     frames: tuple[Frame, ...] | None = None
     face_chain: int = 0
-    crop: tuple[float, float] = (0.0, 0.0)
-    scale: tuple[float, float] = (1.0, 1.0)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it, without what has its default."""

@@ -35,7 +35,7 @@ _KEYS = [
     "descriptions",
 ]
 #: The same in the camelCase of a TypeScript SDK. A key that is in neither is nobody's business to respell.
-_CAMEL = {first + "".join(map(str.capitalize, rest)): key for key in _KEYS for first, *rest in [key.split("_")] if rest}
+_CAMEL = {key[0] + "".join(map(str.capitalize, key.split("_")))[1:]: key for key in _KEYS if "_" in key}
 _EXACT = 2**53
 
 
@@ -61,12 +61,13 @@ class Values:
         """Return an object, its known keys as the API spells them."""
         if type(value) is not dict:
             self.error(place, f"{shown(value)} is no object")
-        if value.keys().isdisjoint(_CAMEL):
-            return value
+        given: dict[str, Any] = value
+        if given.keys().isdisjoint(_CAMEL):
+            return given
         self.camel = True
-        members = {_CAMEL.get(key, key): each for key, each in value.items()}
-        if len(members) < len(value):
-            self.error(place, f"two of the keys {', '.join(value)} are spellings of one")
+        members = {_CAMEL.get(key, key): each for key, each in given.items()}
+        if len(members) < len(given):
+            self.error(place, f"two of the keys {', '.join(given)} are spellings of one")
         return members
 
     def elements(self, value: Any, place: str) -> list[Any]:

@@ -109,14 +109,14 @@ class VideoRows:
         measured = 0
         for n, element in enumerate(faces):
             at = f"{place}.faces[{n}]"
-            measured += self._read_face(values.members(element, at), n, where, placement, values, at)
+            measured += self._read_face(values.members(element, at), n, where, frame, placement.face_chain, values, at)
             self._frame_of.append(self._frames.count)
         counts = {"faces": len(faces), "measured_faces": measured, "hume_frame_id": hume_id}
         self._frames.add(where | counts, beside(members, _FRAME))
         return frame.recording
 
     def _read_face(
-        self, members: dict[str, Any], n: int, where: dict[str, Any], placement: Placement, values: Values, place: str
+        self, members: dict[str, Any], n: int, where: dict[str, Any], frame: Frame, chain: int, values: Values, place: str
     ) -> bool:
         """Add one face; return whether it was measured."""
         hume_id = values.whole_or_none(members, "face_id", place)
@@ -139,18 +139,19 @@ class VideoRows:
             "face_id": None if hume_id is None else self._first_face_id + hume_id,
             "measured": measured,
             "confidence": None if confidence is None else values.number(confidence, f"{place}.confidence"),
-            **dict(zip(_CORNERS, _box(members.get("bbox"), placement, values, f"{place}.bbox"), strict=True)),
+            **dict(zip(_CORNERS, _box(members.get("bbox"), frame, values, f"{place}.bbox"), strict=True)),
             **counts,
             "hume_face_id": hume_id,
-            "face_chain": placement.face_chain,
+            "face_chain": chain,
         }
         self._faces.add(row, more)
         return measured
 
 
-def _box(value: Any, placement: Placement, values: Values, place: str) -> list[float]:
+def _box(value: Any, frame: Frame, values: Values, place: str) -> tuple[float, float, float, float]:
     corners = values.elements(value, place)
     if len(corners) != 4:
         values.error(place, f"this has {len(corners)} numbers, not the four of two corners")
-    in_image = (values.number(corner, f"{place}[{i}]") for i, corner in enumerate(corners))
-    return [placement.crop[i % 2] + number * placement.scale[i % 2] for i, number in enumerate(in_image)]
+    x0, y0, x1, y1 = (values.number(corner, f"{place}[{i}]") for i, corner in enumerate(corners))
+    across, down = frame.across, frame.down
+    return frame.left + x0 * across, frame.top + y0 * down, frame.left + x1 * across, frame.top + y1 * down
