@@ -128,7 +128,7 @@ def test_bytes_received_can_be_those_of_the_samples(sandbox_with: SandboxWith) -
 
 # --------------------------------------------------------------------------------------------------------------- its life
 def test_a_run_is_live_until_it_is_answered_and_the_answer_waits(sandbox_with: SandboxWith) -> None:
-    sandbox, hume = sandbox_with(expression_delay_s=1.0)
+    sandbox, hume = sandbox_with(expression_delay_s=1.5)
     start = time.monotonic()
     answers: list[httpx.Response] = []
 
@@ -145,7 +145,7 @@ def test_a_run_is_live_until_it_is_answered_and_the_answer_waits(sandbox_with: S
     assert (live["status"], live["ended_at"], live["bytes_received"], live["metered_seconds"]) == ("live", None, None, 0)
     assert sandbox.submissions() == []
     thread.join()
-    assert time.monotonic() - start >= 1.0
+    assert time.monotonic() - start >= 1.5
     (ended,) = runs(hume)
     assert ended["run_id"] == live["run_id"] == measured(answers[0])["run_id"]
     assert ended["status"] == "ended" and ended["started_at"] == live["started_at"]
@@ -165,7 +165,7 @@ def test_a_client_that_is_gone_is_billed_all_the_same(sandbox_with: SandboxWith)
 
 
 def test_a_refusal_does_not_wait(sandbox_with: SandboxWith) -> None:
-    _, hume = sandbox_with(expression_delay_s=20)
+    _, hume = sandbox_with(expression_delay_s=20.0)
     start = time.monotonic()
     assert refusal(send_audio(hume, b"")) == (400, "audio_decode_failed")
     assert time.monotonic() - start < 10
@@ -348,10 +348,10 @@ def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
     state = ("--state", str(tmp_path), "--option", "expression_delay_s=0.05")
     for round_ in range(3):
         with process(*state) as (running, url), Hume(url) as hume:
-            end = time.monotonic() + 0.3 + 0.1 * round_
-            threading.Timer(0.3 + 0.1 * round_, os.kill, (running.pid, signal.SIGKILL)).start()
+            answered.append(measured(send_audio(hume, SOUND))["run_id"])
+            threading.Timer(0.2 + 0.13 * round_, os.kill, (running.pid, signal.SIGKILL)).start()
             with pytest.raises(httpx.TransportError):
-                while time.monotonic() < end + 20:
+                while True:
                     answered.append(measured(send_audio(hume, SOUND))["run_id"])
     with process(*state) as (_, url), Hume(url) as hume:
         told = {run["run_id"]: run for run in paged(hume, 50)}
