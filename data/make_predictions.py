@@ -1,6 +1,8 @@
-"""Make ``predictions.json`` again: ``python data/make_predictions.py`` scores the sample recordings through the sandbox.
+"""Make ``predictions.json`` and ``artifacts.zip`` again: the sample recordings scored through the sandbox, as one job.
 
-What is written is the answer as the sandbox sent it, byte for byte. The words are those of ``transcripts/``; the scores are
+    python data/make_predictions.py
+
+What is written is each answer as the sandbox sent it, byte for byte. The words are those of ``transcripts/``; the scores are
 invented, by seed and content.
 """
 
@@ -43,7 +45,8 @@ def main() -> None:
             time.sleep(0.1)
         if state["status"] == "FAILED":
             raise SystemExit(f"the sandbox failed: {state['message']}")
-        (FOLDER / "predictions.json").write_bytes(client.get(f"{job}/predictions").raise_for_status().content)
+        for answer, name in (("predictions", "predictions.json"), ("artifacts", "artifacts.zip")):
+            (FOLDER / name).write_bytes(client.get(f"{job}/{answer}").raise_for_status().content)
 
 
 if __name__ == "__main__":

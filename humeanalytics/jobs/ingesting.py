@@ -98,19 +98,20 @@ def ingest(
     inputs = find_saved(_listed(files), leave=leave | {source.uri for source in media})
     if not inputs:
         raise UsageError("There is no file in what was given.")
-    labelling = Labelling(None if manifest is None else read_manifest(Path(manifest), on=on), labels or {})
+    rows = None if manifest is None else read_manifest(Path(manifest), on=on)
+    of_media = Labelling(rows, labels or {}, media)
     with (
         show_progress(progress) as shown,
         open_flow(lake, FLOW, "ingest", settings, lock_wait_s) as (opened, ledger, run_id),
     ):
         _claim(opened, synthetic)
         summary = RunSummary("ingest", opened.uri, run_id, synthetic=synthetic)
-        work = _Ingest(opened, ledger, labelling, summary, settings, shown, raw)
+        work = _Ingest(opened, ledger, summary, settings, shown, raw)
         try:
             work.recover()
             work.take(inputs, executor, retry_failed=retry_failed, rehash=rehash)
-            relabel(opened, work.known_before, work.scorings, labelling, summary)
-            tie_media(opened, media, labelling, summary, shown)
+            tie_media(opened, media, of_media, summary, shown)
+            relabel(opened, rows, labels or {}, work.known_before, work.scorings, summary)
         except KeyboardInterrupt:
             raise Interrupted("Stopped. What was loaded is there; the same call goes on where this one ended.") from None
         work.conclude()
@@ -139,13 +140,12 @@ class _Ingest:
         self,
         lake: Lake,
         ledger: Ledger,
-        labelling: Labelling,
         summary: RunSummary,
         settings: Settings,
         progress: Progress,
         keep_raw: bool,
     ) -> None:
-        self._lake, self._ledger, self._labelling, self._summary = lake, ledger, labelling, summary
+        self._lake, self._ledger, self._summary = lake, ledger, summary
         self._settings, self._progress, self._keep_raw = settings, progress, keep_raw
         self._scores_rounded = self._names_doubled = 0
         self.scorings: set[str] = set()
@@ -209,7 +209,7 @@ class _Ingest:
                 result = _lost(task, result)
             if load is None or load.load_id != task.load_id:
                 self._commit(load, done)
-                load = SavedLoad(self._lake, task.load_id, sameness, by_md5, self._labelling, self._summary)
+                load = SavedLoad(self._lake, task.load_id, sameness, by_md5, self._summary)
                 done = []
             load.add(result)
             self._lake.loads.renew(task.load_id)
@@ -241,7 +241,7 @@ class _Ingest:
 
     def conclude(self) -> None:
         """Say what the user should know, and in how many places each scoring of this run was met."""
-        self._summary.notes += [*oddities(self._scores_rounded, self._names_doubled), *self._labelling.notes()]
+        self._summary.notes += oddities(self._scores_rounded, self._names_doubled)
         self._summary.sources.update(map(str, sorted(places_met(self._lake, self.scorings).values())))
 
 

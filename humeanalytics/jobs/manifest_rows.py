@@ -76,7 +76,7 @@ class Manifest:
         Raises:
             UsageError: Several rows fit, or the row that fits was taken by another item; names them.
         """
-        row, whole = self._find(uri, name)
+        row, whole = self.find(uri, name)
         if row is None:
             return None
         holder, holder_whole = self._taken.get(row.line, (uri, whole))
@@ -107,7 +107,12 @@ class Manifest:
         """Return the rows that no item has taken so far: misspelt files, or files that were not given."""
         return [row for row in self.rows if row.line not in self._taken]
 
-    def _find(self, uri: str, name: str) -> tuple[ManifestRow | None, bool]:
+    def find(self, uri: str, name: str) -> tuple[ManifestRow | None, bool]:
+        """Return the row that fits an item, whoever else it fits, and whether it names all of the item's place.
+
+        Raises:
+            UsageError: Several rows fit.
+        """
         if (row := self._by_place.get(_place(uri))) is not None:
             return row, True
         if (path := _path(uri)) is None:

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from humeanalytics import recordings
 from humeanalytics.jobs.bookkeeping import Row, uri_of
 from humeanalytics.jobs.saved_work import Payload
-from humeanalytics.jobs.taking_in import Labelling
-from humeanalytics.jobs.work import Source, name_of
+from humeanalytics.jobs.work import name_of
 from humeanalytics.tables.flattened import Answer
 
 
-def saved_item_rows(payload: Payload, new: set[str], labelling: Labelling) -> Iterator[tuple[str, Row]]:
+def saved_item_rows(payload: Payload, new: set[str]) -> Iterator[tuple[str, Row]]:
     """Yield (table, row) for each recording that a saved answer speaks of and that is ``new``: nothing else has told of it."""
     at = datetime.now(UTC)
     done: set[str] = set()
@@ -22,7 +21,6 @@ def saved_item_rows(payload: Payload, new: set[str], labelling: Labelling) -> It
             continue
         done.add(recording_id)
         uri, name = _place(answer, payload.uri)
-        labels, excluded_reason = labelling.of(saved_source(uri, answer.file))
         media_type = _media_type(answer)
         item_id = recordings.item_id(uri, recording_id)
         yield "recordings", {"recording_id": recording_id, "md5": answer.source.md5sum, "media_type": media_type}
@@ -34,17 +32,10 @@ def saved_item_rows(payload: Payload, new: set[str], labelling: Labelling) -> It
                 "uri": uri,
                 "name": name,
                 "media_type": media_type,
-                "excluded_reason": excluded_reason,
+                "excluded_reason": None,
                 "seen_at": at,
             },
         )
-        for key, value in labels.items():
-            yield "labels", {"item_id": item_id, "key": key, "value": value, "set_at": at}
-
-
-def saved_source(uri: str, file: str) -> Source:
-    """Return what a manifest is held against for an item of a saved answer: its URL, or the file as Hume names it."""
-    return Source(uri if "://" in uri else file, "file")
 
 
 def item_name(answer: Answer, payload_uri: str) -> str:

@@ -16,7 +16,6 @@ from humeanalytics.jobs.saved_items import item_name, saved_item_rows
 from humeanalytics.jobs.saved_known import item_names, known_payloads, look_up
 from humeanalytics.jobs.saved_work import Payload, ReadResult, Unread
 from humeanalytics.jobs.summary import RunSummary
-from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.parts import Written
 
@@ -31,16 +30,13 @@ class SavedLoad:
         load_id: The load.
         sameness: What is known of answers met before; it learns.
         by_md5: Recordings whose bytes were seen and that no md5 sum is tied to yet; what is tied is taken out.
-        labelling: What is said of items.
         summary: Where to count.
     """
 
-    def __init__(
-        self, lake: Lake, load_id: str, sameness: Sameness, by_md5: dict[str, str], labelling: Labelling, summary: RunSummary
-    ) -> None:
+    def __init__(self, lake: Lake, load_id: str, sameness: Sameness, by_md5: dict[str, str], summary: RunSummary) -> None:
         self.load_id = load_id
         self._by_md5 = by_md5
-        self._lake, self._sameness, self._labelling, self._summary = lake, sameness, labelling, summary
+        self._lake, self._sameness, self._summary = lake, sameness, summary
         self._content = LoadContent()
         self._beside: dict[str, list[Row]] = {}
         self._written: dict[str, list[Written]] = {}
@@ -85,7 +81,7 @@ class SavedLoad:
         self._summary.recordings["answers_known"] += sum(known is not None for known in recognised.known)
         tied = {each for tie in recognised.ties for each in tie}
         new = {each for each in payload.recording_ids if each not in tied and self._needs_item(payload, each, with_items)}
-        for table, row in saved_item_rows(payload, new, self._labelling):
+        for table, row in saved_item_rows(payload, new):
             self._beside.setdefault(table, []).append(row)
             if table == "items":
                 with_items.setdefault(self._sameness.canonical(row["recording_id"]), set()).add(row["name"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -125,3 +126,8 @@ def oddities(scores_rounded: int, names_doubled: int) -> list[str]:
     if names_doubled:
         notes.append(f"{names_doubled:,} names came twice in a row of scores; the first was taken, raw/ has both.")
     return notes
+
+
+def few(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")

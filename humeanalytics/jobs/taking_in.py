@@ -17,7 +17,7 @@ from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.manifest import Manifest, ManifestRow
 from humeanalytics.jobs.plan import Grouping, suits
 from humeanalytics.jobs.progress import Progress
-from humeanalytics.jobs.summary import RunSummary
+from humeanalytics.jobs.summary import RunSummary, few
 from humeanalytics.jobs.work import Problem, Recording, Source, Standing, name_of
 from humeanalytics.lake.lake import Lake
 
@@ -81,20 +81,14 @@ class Labelling:
         """Return what the user should know: rows of the manifest that are of nothing, and recordings without a row."""
         notes: list[str] = []
         if rows := [] if self._manifest is None else self._manifest.unmatched():
-            notes.append(f"in the manifest, but not found: {_few([f'{row.file} (line {row.line})' for row in rows])}")
+            notes.append(f"in the manifest, but not found: {few([f'{row.file} (line {row.line})' for row in rows])}")
         if self._without_row:
-            notes.append(
-                f"found, but not in the manifest, so without its labels: {_few([name_of(u) for u in self._without_row])}"
-            )
+            notes.append(f"found, but not in the manifest, so without its labels: {few([name_of(u) for u in self._without_row])}")
         return notes
 
     def recorded_at(self, source: Source) -> datetime | None:
         row = self.row(source)
         return row.recorded_at if row else None
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def labels_hash(labels: Mapping[str, str]) -> str | None:

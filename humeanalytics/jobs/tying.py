@@ -21,6 +21,8 @@ from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.work import Problem, Recording, Source, name_of
 from humeanalytics.lake.lake import Lake
 
+#: Why the item that a saved answer gave counts no more once the file it is of was found; the file's path follows.
+MOVED = "the same as "
 #: Rows may reach so far beyond the end of their recording: containers round.
 _SLACK_S = 1.0
 
@@ -68,7 +70,7 @@ def tie_media(lake: Lake, media: Sequence[Source], labelling: Labelling, summary
     for tie in ties:
         of_file, excluded_reason = labelling.of(tie.recording.source, tie.item["excluded_reason"])
         item, at = item_row(tie.recording, excluded_reason), datetime.now(UTC)
-        moved = {**tie.item, "excluded_reason": f"the same as {item['uri']}", "seen_at": at}
+        moved = {**tie.item, "excluded_reason": f"{MOVED}{item['uri']}", "seen_at": at}
         rows["recordings"].append(recording_row(tie.recording))
         rows["items"] += [item, moved]
         rows["labels"] += [
