@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Any, NoReturn
@@ -60,6 +61,7 @@ class _Header:
     fields: dict[int, str]  # -> path in a row, where the table has no column for it
     known: list[int]  # scores
     unknown: list[int]  # scores or fields
+    doubled: frozenset[int]  # those of all of them that share a name
 
 
 def read_csv(stream: IO[bytes], rows: ModelRows, file: str, item: str) -> None:
@@ -119,18 +121,24 @@ def _read_header(stream: IO[bytes], model: str, item: str) -> _Header:
         raise UnreadableResponse(f"{item}: two of its columns have one name: {', '.join(names[:20])}.", item=item)
     columns = FIELDS.get(model, {})
     group = spelled.index(_ID)
+    scores = [(i, _identity(name, model)) for i, name in enumerate(names) if i not in paths and i != group]
+    counts = Counter(identity for _, identity in scores)
     return _Header(
         names=names,
         group=group,
         scalars={i: columns[path] for i, path in paths.items() if path in columns},
         fields={i: path for i, path in paths.items() if path not in columns},
-        known=[i for i, name in enumerate(names) if i not in paths and i != group and _is_known(name, model)],
-        unknown=[i for i, name in enumerate(names) if i not in paths and i != group and not _is_known(name, model)],
+        known=[i for i, (_, _, is_known) in scores if is_known],
+        unknown=[i for i, (_, _, is_known) in scores if not is_known],
+        doubled=frozenset(i for i, identity in scores if counts[identity] > 1),
     )
 
 
-def _is_known(name: str, model: str) -> bool:
-    return vocabulary.known_column(name, vocabulary.kind_of(name, model)) is not None
+def _identity(name: str, model: str) -> tuple[str, str, bool]:
+    """Return the kind of a name, the column of a known one, or else the name itself, and whether it is known."""
+    kind = vocabulary.kind_of(name, model)
+    column = vocabulary.known_column(name, kind)
+    return kind, column or name, column is not None
 
 
 def _batches(reader: pacsv.CSVStreamingReader, header: _Header) -> Iterable[tuple[pa.RecordBatch, list[int], dict[int, str]]]:
@@ -164,7 +172,8 @@ def _add(
     scalars[GROUP_COLUMNS.get(rows.model, "group_id")] = batch.column(header.group)
     for i, column in header.scalars.items():
         scalars[column] = _scalar(batch.column(i), TYPES[column], header.names[i], item)
-    present = [i for i in scores if batch.column(i).null_count < count]
+    # Of a name that stands twice the first holds, be it empty: so those stay, although empty columns need no look.
+    present = [i for i in scores if batch.column(i).null_count < count or i in header.doubled]
     layout = tuple((vocabulary.kind_of(header.names[i], rows.model), header.names[i]) for i in present)
     blocks = []
     if present:

@@ -15,85 +15,14 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from v0_payloads import LISTS, JobMaker, JobSource, Row, actual_answers, api_json
+from v0_forms import COLUMNS, artifacts_of, csv_text
+from v0_payloads import JobMaker, actual_answers, api_json, row_json
 
-from humeanalytics import vocabulary
 from humeanalytics.errors import HumeAnalyticsError, NotHumeData, UnreadableResponse
 from humeanalytics.tables.archives import Limits
 from humeanalytics.tables.artifacts import CsvFile, flatten_artifacts, flatten_csvs
 from humeanalytics.tables.batch import Flattened, flatten_predictions
 from humeanalytics.tables.schema import schema_of
-
-COLUMNS = {
-    "face": {
-        "Frame": "frame",
-        "Time": "time_s",
-        "Probability": "prob",
-        "FaceX0": "box_x",
-        "FaceY0": "box_y",
-        "FaceWidth": "box_w",
-        "FaceHeight": "box_h",
-    },
-    "prosody": {
-        "Text": "text",
-        "BeginTime": "begin_s",
-        "EndTime": "end_s",
-        "Confidence": "confidence",
-        "SpeakerConfidence": "speaker_confidence",
-    },
-    "burst": {"BeginTime": "begin_s", "EndTime": "end_s"},
-    "language": {
-        "Text": "text",
-        "BeginPosition": "position_begin",
-        "EndPosition": "position_end",
-        "BeginTime": "begin_s",
-        "EndTime": "end_s",
-        "Confidence": "confidence",
-        "SpeakerConfidence": "speaker_confidence",
-    },
-}
-
-
-def csv_text(model: str, groups: list[tuple[str, list[Row]]], rng: random.Random) -> str:
-    """Return one CSV as the platform writes it: hands among the descriptions, rows in order of time, null an empty cell."""
-    kinds = LISTS[model]
-    names = {key: [n.name for n in vocabulary.names_of(model, kind)] for key, kind in kinds.items()}
-    for _, rows in groups:
-        for row in rows:
-            for key, scores in row.lists.items():
-                names[key] += [name for name, _ in scores or () if name not in names[key]]
-    if model == "face":
-        names["descriptions"] = names["facs"][31:36] + names["descriptions"]
-        names["facs"] = names["facs"][:31] + names["facs"][36:]
-    header = [name for key in kinds for name in names[key]]
-    if rng.random() < 0.5:
-        rng.shuffle(header)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator=rng.choice(["\n", "\r\n"]))
-    writer.writerow(["Id", *COLUMNS[model], *header])
-    ordered = sorted(
-        ((id_, row) for id_, rows in groups for row in rows),
-        key=lambda pair: pair[1].columns.get("time_s", pair[1].columns.get("begin_s")) or 0.0,
-    )
-    for id_, row in ordered:
-        scores = {name: score for each in row.lists.values() for name, score in reversed(each or ())}
-        writer.writerow([id_, *(row.columns[column] for column in COLUMNS[model].values()), *(scores.get(n) for n in header)])
-    return out.getvalue()
-
-
-def artifacts(job: list[JobSource], rng: random.Random) -> bytes:
-    """Return the artifacts of a job."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as archive:
-        for i, source in enumerate(job):
-            name = source.described.get("filename") or source.described["type"]
-            for file in source.files:
-                for model, answer in file.models.items():
-                    path = f"{source.described['type']}-{i}-{name}/csv/{file.name}/{model}.csv"
-                    archive.writestr(path, csv_text(model, answer.groups, rng))
-        archive.writestr("file-0-x/faces/1.jpg", b"no CSV")
-    return out.getvalue()
-
 
 Rows = list[tuple[int, str, str, Counter[Any]]]
 
@@ -125,8 +54,9 @@ def test_json_and_artifacts_give_the_same_rows_and_fingerprints(seed: int) -> No
                 for name, _ in scores or ():
                     seen.setdefault(name, set()).add(key)
         assume(all(len(keys) == 1 for keys in seen.values()))  # no CSV tells a new name of one list from that of another
-    by_json = flatten_predictions(json.dumps(api_json(job)).encode())
-    by_csv = flatten_artifacts(io.BytesIO(artifacts(job, rng)))
+    payload = api_json(job)
+    by_json = flatten_predictions(json.dumps(payload).encode())
+    by_csv = flatten_artifacts(io.BytesIO(artifacts_of(payload, rng)))
     assert rows_of(by_csv) == rows_of(by_json)
     prints = [
         sorted((a.source.index, a.file, a.model, a.rows, a.fingerprint) for a in flat.answers) for flat in (by_csv, by_json)
@@ -319,9 +249,7 @@ def test_an_encrypted_archive_is_told() -> None:
 @pytest.mark.parametrize("damage", [zlib.crc32, len])
 def test_mutated_csvs_never_crash_otherwise(damage: Callable[[bytes], int]) -> None:
     rng = random.Random(damage(b"seed"))
-    job = JobMaker(rng, models=("face", "language"), rows=3).job()
-    groups = [(f"face_{i}", [JobMaker(rng).row("face", {"facs"})]) for i in range(3)]
-    assert job
+    groups = [{"id": f"face_{i}", "predictions": [row_json(JobMaker(rng).row("face", {"facs"}))]} for i in range(3)]
     whole = csv_text("face", groups, rng).encode()
     for _ in range(300):
         data = bytearray(whole)
@@ -332,3 +260,9 @@ def test_mutated_csvs_never_crash_otherwise(damage: Callable[[bytes], int]) -> N
             flatten_one(bytes(data))
         except HumeAnalyticsError:
             continue
+
+
+def test_of_a_column_that_stands_twice_the_first_holds_even_if_it_is_empty() -> None:
+    flat = flatten_one(b"Id,Desire,Sexual Desire,Joy,Joy\nunknown,,0.5,,0.25\nv,,0.5,,0.25\n")
+    assert (flat.tables["face"]["joy"].to_pylist(), flat.tables["face"]["desire"].to_pylist()) == ([None, None], [None, None])
+    assert flat.names_doubled == 4

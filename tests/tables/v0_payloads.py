@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import struct
 from collections import Counter
@@ -10,18 +9,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import v0_forms
+from v0_forms import LISTS, MODELS, shuffled_keys, whole_numbers, written
+
 from humeanalytics import vocabulary
 from humeanalytics.tables.flattened import Flattened
 
-MODELS = ("face", "prosody", "burst", "language", "ner", "facemesh")
-LISTS = {
-    "face": {"emotions": "expression", "facs": "facs", "descriptions": "description"},
-    "prosody": {"emotions": "expression"},
-    "burst": {"emotions": "expression", "descriptions": "vocalisation"},
-    "language": {"emotions": "expression", "sentiment": "sentiment", "toxicity": "toxicity"},
-    "ner": {"emotions": "expression"},
-    "facemesh": {"emotions": "expression"},
-}
+__all__ = [
+    "FORMS",
+    "LISTS",
+    "MODELS",
+    "JobMaker",
+    "JobSource",
+    "ModelAnswer",
+    "Row",
+    "actual_answers",
+    "api_json",
+    "expected_answers",
+    "row_json",
+    "shuffled_keys",
+    "whole_numbers",
+    "written",
+]
+
 TEXTS = (
     "No.",
     "",
@@ -221,88 +231,10 @@ def api_json(job: list[JobSource]) -> list[dict[str, Any]]:
     ]
 
 
-def changed(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return JSON with ``change`` made to every object and value in it, innermost first."""
-    if isinstance(value, dict):
-        return change({key: changed(each, change) for key, each in value.items()})
-    if isinstance(value, list):
-        return [changed(each, change) for each in value]
-    return change(value)
-
-
-def _camel(key: str) -> str:
-    first, *rest = key.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
-def shuffled_keys(payload: Any, rng: random.Random) -> Any:
-    """Return JSON with the keys of every object in another order."""
-    return changed(payload, lambda v: dict(rng.sample(list(v.items()), len(v))) if isinstance(v, dict) else v)
-
-
-def whole_numbers(payload: Any) -> Any:
-    """Return JSON with whole floats written as integers, as the platform does. No score of -0.0 is there to lose its sign."""
-    return changed(payload, lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
-
-
-def platform_json(job: list[JobSource]) -> Any:
-    """Return a job as the web platform let people download it."""
-
-    def change(value: Any) -> Any:
-        if isinstance(value, dict):
-            value.pop("file_type", None)
-            if value.get("type") == "file":
-                return {"type": "registry_file", "file_id": "9f0c7f5e-3c60-4d6c-8f0e-6c6a4f3b2a10"}
-        return value
-
-    return whole_numbers(changed(api_json(job), change))
-
-
-def sdk_json(job: list[JobSource]) -> Any:
-    """Return a job as ``model_dump()`` of the Python SDK gives it."""
-
-    def change(value: Any) -> Any:
-        if isinstance(value, dict) and "md5sum" in value:
-            value["md_5_sum"] = value.pop("md5sum")
-        if isinstance(value, dict) and "models" in value:
-            value["models"] |= {model: None for model in MODELS if model not in value["models"]}
-        return value
-
-    return changed(api_json(job), change)
-
-
-def camel_json(job: list[JobSource]) -> Any:
-    """Return a job as a TypeScript program writes down what its SDK gave it."""
-
-    def change(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {_camel(key) if key not in MODELS else key: each for key, each in value.items()}
-        return value
-
-    return changed(api_json(job), change)
-
-
+#: A job in each form.
 FORMS: dict[str, Callable[[list[JobSource]], Any]] = {
-    "api": api_json,
-    "platform": platform_json,
-    "sdk": sdk_json,
-    "camel": camel_json,
-    "webhook": lambda job: {"job_id": "1f3a", "status": "COMPLETED", "predictions": api_json(job)},
-    "webhook dump": lambda job: {"job_id": "1f3a", "status": "COMPLETED", "predictions": sdk_json(job)},
-    "wrapped": lambda job: {"participant": "007", "notes": ["a", 1, None], "predictions": api_json(job)},
-    "each source under a key": lambda job: {f"2024-01-0{i}T10:00": [each] for i, each in enumerate(api_json(job))},
-    "source by source": lambda job: {"speakers": [{"name": "A", "results": None, "answer": [e]} for e in api_json(job)]},
+    name: (lambda job, form=form: form(api_json(job))) for name, form in v0_forms.FORMS.items()
 }
-
-
-def written(payload: Any, rng: random.Random) -> bytes:
-    """Return JSON in some style of blanks, escapes and line ends."""
-    indent = rng.choice([None, None, 0, 1, 2, 4])
-    separators = rng.choice([(",", ":"), (", ", ": ")])
-    text = json.dumps(payload, indent=indent, separators=separators, ensure_ascii=rng.random() < 0.5)
-    if rng.random() < 0.3:
-        text = text.replace("\n", "\r\n") + "\r\n"
-    return (b"\xef\xbb\xbf" if rng.random() < 0.3 else b"") + text.encode()
 
 
 # ----------------------------------------------------------------------------------------------- what must come out of it
