@@ -85,6 +85,12 @@ def with_segment(picture: bytes, marker: int, payload: bytes) -> bytes:
     return picture[:2] + struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload + picture[2:]
 
 
+def claiming(picture: bytes, width: int, height: int) -> bytes:
+    """A JPEG whose header says another size."""
+    at = picture.index(b"\xff\xc0") + 5
+    return picture[:at] + struct.pack(">HH", height, width) + picture[at + 4 :]
+
+
 def showing(picture: bytes, faces: list[dict[str, Any]]) -> bytes:
     """A JPEG in which exactly these faces are found: ``person``, ``box`` and maybe ``confidence`` of each."""
     return with_segment(picture, 0xFE, b"faces:" + json.dumps(faces).encode())

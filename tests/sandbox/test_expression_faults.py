@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -21,6 +21,13 @@ from humeanalytics.sandbox.faults import Faults, InvalidRule
 SandboxWith = Callable[..., tuple[Sandbox, Hume]]
 SOUND = pcm(silence(0.3), voice(4), silence(0.3))
 BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[tuple[Sandbox, Hume]]:
+    """A sandbox in which nothing is ever measured."""
+    with Sandbox() as sandbox, Hume(sandbox.url) as hume:
+        yield sandbox, hume
 
 
 # ------------------------------------------------------------------------------------------------------------------ keys
@@ -105,8 +112,8 @@ def test_more_uploads_at_once_than_there_may_be(sandbox_with: SandboxWith) -> No
         (f"{RUNS}/x/events", 503, "server_busy"),
     ],
 )
-def test_a_status_on_order_has_the_code_that_goes_with_it(sandbox_with: SandboxWith, path: str, status: int, code: str) -> None:
-    sandbox, hume = sandbox_with()
+def test_a_status_on_order_has_the_code_that_goes_with_it(own: tuple[Sandbox, Hume], path: str, status: int, code: str) -> None:
+    sandbox, hume = own
     sandbox.set_faults([{"path": path, "status": status}])
     answer = hume.get(path) if path.startswith(RUNS) else hume.post(path, files={"file": SOUND})
     assert refusal(answer) == (status, code)
@@ -121,8 +128,8 @@ def test_a_code_on_order(sandbox_with: SandboxWith) -> None:
 
 
 @pytest.mark.parametrize(("path", "status"), [(AUDIO, 401), (RUNS, 429), (AUDIO, 404), (AUDIO, 502), (RUNS, 504), (AUDIO, 408)])
-def test_what_the_gateway_says_has_no_code(sandbox_with: SandboxWith, path: str, status: int) -> None:
-    sandbox, hume = sandbox_with()
+def test_what_the_gateway_says_has_no_code(own: tuple[Sandbox, Hume], path: str, status: int) -> None:
+    sandbox, hume = own
     sandbox.set_faults([{"path": "/v1/*", "status": status}])
     answer = hume.get(path) if path == RUNS else hume.post(path, files={"file": SOUND})
     assert answer.status_code == status and set(answer.json()) == {"message"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from expression_client import (
     AUDIO,
     RUNS,
     VIDEO,
+    claiming,
     jpeg,
     measured,
     pcm,
@@ -106,19 +108,20 @@ def test_sound_that_is_taken(shared: Hume, file: bytes) -> None:
         b"RF64",
     ],
 )
-def test_anything_else_is_measured_as_samples_and_billed(sandbox_with: SandboxWith, start: bytes) -> None:
-    sandbox, hume = sandbox_with()
+def test_anything_else_is_measured_as_samples_and_billed(shared: Hume, start: bytes) -> None:
     file = start + b"\x00" * (32_000 - len(start))
-    assert measured(send_audio(hume, file))["received"] == {"audio_duration_ms": 1000}
-    assert len(sandbox.submissions()) == 1
-    assert runs(hume)[0]["metered_seconds"] == 10
+    body = measured(send_audio(shared, file))
+    assert body["received"] == {"audio_duration_ms": 1000}
+    assert shared.get(f"{RUNS}/{body['run_id']}").json()["metered_seconds"] == 10
+    (submission,) = [one for one in shared.get("/sandbox/submissions").json() if one["job_id"] == body["run_id"]]
+    assert submission["fingerprint"] == hashlib.sha256(file).hexdigest()
 
 
 def test_what_it_is_said_to_be_does_not_matter_unless_asked_for(sandbox_with: SandboxWith) -> None:
     minus_one = b"\xff\xff" * 1600
     as_stream: Any = {"file": ("x.pcm", minus_one, "application/octet-stream")}
+    _, hume = sandbox_with()
     for kind in ("audio/mpeg", "text/plain", "image/jpeg"):
-        _, hume = sandbox_with()
         assert hume.post(AUDIO, files={"file": ("x", SOUND, kind)}).status_code == 200
         assert refusal(hume.post(AUDIO, files=as_stream)) == UNSUPPORTED
     _, trusting = sandbox_with(expression_by_content=False)
@@ -334,7 +337,14 @@ def damaged(picture: bytes) -> bytes:
     return picture[:middle] + b"\x00" * 300 + picture[middle + 300 :]
 
 
-GOOD = jpeg(640, 480)
+GOOD, SMALL = jpeg(640, 480), jpeg(16, 16)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[tuple[Sandbox, Hume]]:
+    """A sandbox in which nothing is ever measured."""
+    with Sandbox() as sandbox, Hume(sandbox.url) as hume:
+        yield sandbox, hume
 
 
 @pytest.mark.parametrize(
@@ -346,8 +356,10 @@ GOOD = jpeg(640, 480)
         (b"GIF89a" + b"\x00" * 50, UNSUPPORTED),
         (b"\xff\xd8", UNSUPPORTED),
         (GOOD + b"\x00" * (2_000_001 - len(GOOD)), (413, "image_too_large")),
-        (jpeg(3841, 2160), (413, "image_too_large")),
-        (jpeg(2881, 2880), (413, "image_too_large")),
+        (claiming(GOOD, 3841, 2160), (413, "image_too_large")),
+        (claiming(GOOD, 2881, 2880), (413, "image_too_large")),
+        (claiming(GOOD, 65_535, 127), (413, "image_too_large")),
+        (claiming(GOOD, 65_535, 126), (400, "image_decode_failed")),
         (GOOD[:200], (400, "image_decode_failed")),
         (GOOD[: len(GOOD) // 2], (400, "image_decode_failed")),
         (GOOD[:-2], (400, "image_decode_failed")),
@@ -356,16 +368,19 @@ GOOD = jpeg(640, 480)
         (b"\xff\xd8\xff" + b"\xff" * 500, (400, "image_decode_failed")),
     ],
 )
-@pytest.mark.parametrize("place", [0, 2])
-def test_one_bad_image_fails_all(sandbox_with: SandboxWith, bad: bytes, answer: tuple[int, str], place: int) -> None:
-    sandbox, hume = sandbox_with()
-    images = [GOOD, GOOD]
-    images.insert(place, bad)
-    assert refusal(send_images(hume, images)) == answer
-    assert f"image {place}" in send_images(hume, images).json()["message"]
-    # It had reached the checks, so there is a run, which costs nothing.
-    assert [(run["status"], run["metered_seconds"]) for run in runs(hume)] == [("errored", 0), ("errored", 0)]
-    assert sandbox.submissions() == []
+def test_one_bad_image_fails_all(own: tuple[Sandbox, Hume], bad: bytes, answer: tuple[int, str]) -> None:
+    sandbox, hume = own
+    before = len(runs(hume, page_size=200))
+    for place in (0, 2):
+        images = [SMALL, SMALL]
+        images.insert(place, bad)
+        refused = send_images(hume, images)
+        assert refusal(refused) == answer
+        assert f"image {place}" in refused.json()["message"]
+    # Both had reached the checks, so there are runs, which cost nothing.
+    told = runs(hume, page_size=200)
+    assert [(run["status"], run["metered_seconds"]) for run in told[:2]] == [("errored", 0), ("errored", 0)]
+    assert len(told) == before + 2 and sandbox.submissions() == []
 
 
 def test_images_up_to_the_limits_are_taken(shared: Hume) -> None:
@@ -375,8 +390,11 @@ def test_images_up_to_the_limits_are_taken(shared: Hume) -> None:
 
 
 def test_limits_of_images_can_be_lifted(sandbox_with: SandboxWith) -> None:
-    _, hume = sandbox_with(expression_max_image_pixels=None, expression_max_image_bytes=None)
-    measured(send_images(hume, [jpeg(3841, 2160), GOOD + b"\x00" * 2_000_000]))
+    _, hume = sandbox_with(expression_max_image_pixels=200 * 200, expression_max_image_bytes=None)
+    assert refusal(send_images(hume, [jpeg(201, 200)])) == (413, "image_too_large")
+    measured(send_images(hume, [jpeg(200, 200), jpeg(200, 200) + b"\x00" * 2_000_000]))
+    _, lifted = sandbox_with(expression_max_image_pixels=None)
+    assert refusal(send_images(lifted, [claiming(GOOD, 65_535, 127)])) == (400, "image_decode_failed")
 
 
 def test_every_image_is_checked_before_any_is_decoded(shared: Hume) -> None:
