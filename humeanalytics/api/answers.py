@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -83,22 +83,28 @@ class Asked:
         return line if len(line) <= _MESSAGE_CHARACTERS else line[: _MESSAGE_CHARACTERS - 1] + "…"
 
 
-class ErrorBody(msgspec.Struct, tag="error"):
-    """The body of an error of v1, whatever its status; the gateway before it answers without ``type`` and ``code``."""
-
+class _OwnError(msgspec.Struct, tag="error"):
     code: str
-    request_id: Any = None
 
 
-def error_body(body: bytes) -> ErrorBody | None:
-    """Return the body of an error if it is one of v1's own.
+class _Numbered(msgspec.Struct):
+    request_id: str
 
-    >>> error_body(b'{"type":"error","code":"server_busy","message":"Later.","request_id":"5d0b"}')
-    ErrorBody(code='server_busy', request_id='5d0b')
-    >>> error_body(b'{"message": "API rate limit exceeded"}')
+
+def code_of(body: bytes) -> str | None:
+    """Return the code of an error of v1's own, whatever its status. The gateway before it answers without one.
+
+    >>> code_of(b'{"type":"error","code":"server_busy","message":"Later.","request_id":"5d0b"}')
+    'server_busy'
+    >>> code_of(b'{"message": "API rate limit exceeded"}')
     """
+    own = _read(body, _OwnError)
+    return own.code if own else None
+
+
+def _read(body: bytes, type_: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(body, type=ErrorBody)
+        return msgspec.json.decode(body, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -149,13 +155,13 @@ def looks_like(body: bytes) -> str:
 def refusal(asked: Asked, status: int, headers: Mapping[str, str], body: bytes, story: str = "") -> ApiError:
     """Return the error for an answer that is no success: what was asked, what came, what to do next."""
     message = asked.clean(message_of(body))
-    own = error_body(body)
-    answered = f"{status} {asked.clean(own.code)}" if own else str(status)
+    code, numbered = code_of(body), _read(body, _Numbered)
+    answered = f"{status} {asked.clean(code)}" if code else str(status)
     what = f"{asked} answered {answered}" + (f": {message.rstrip('.')}." if message else " without a message.")
     kind, advice = _kind_and_advice(asked, status, message, headers)
     text = " ".join(filter(None, (what, story, advice)))
-    request_id = own.request_id if own and isinstance(own.request_id, str) else headers.get("x-request-id")
-    return kind(text, status=status, url=asked.url, request_id=request_id, code=own.code if own else None)
+    request_id = numbered.request_id if numbered else headers.get("x-request-id")
+    return kind(text, status=status, url=asked.url, request_id=request_id, code=code)
 
 
 def _kind_and_advice(asked: Asked, status: int, message: str, headers: Mapping[str, str]) -> tuple[type[ApiError], str]:

@@ -152,9 +152,9 @@ class Exchange:
         asked_s = asked_wait_s(response.headers, time.time())
         if status in (429, 503):
             return TryAgain(refusal, asked_s=asked_s)
-        own = answers.error_body(body) if own_errors else None
-        if status >= 500 and own is not None:
-            return TryAgain(refusal, asked_s=asked_s, at_most=own_errors.get(own.code, 1))
+        code = answers.code_of(body) if own_errors else None
+        if status >= 500 and code is not None:
+            return TryAgain(refusal, asked_s=asked_s, at_most=own_errors.get(code, 1))
         if status in (303, 408) or status >= 500:
             return answers.unknown(asked, f"it answered {status}: {answers.message_of(body) or 'without a message'}", status)
         return refusal()
