@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from humeanalytics.tables.expression_placement import Received
 from humeanalytics.tables.expression_saved import Refused
-from humeanalytics.tables.schema import KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class ExpressionAnswer:
 
 @dataclass(frozen=True, slots=True)
 class FlattenedExpression:
-    """Answers of v1 as tables.
+    """Answers of v1 as tables; `keys.with_keys` puts recording and scoring before their rows.
 
     Attributes:
         dialect: The form they were read from: ``v1`` as the API and its Python SDK write it, ``v1_camel`` as a TypeScript SDK,
@@ -57,28 +55,3 @@ class FlattenedExpression:
     answers: tuple[ExpressionAnswer, ...]
     received: tuple[Received, ...]
     refused: tuple[Refused, ...] = ()
-
-    def with_keys(self, recording_ids: Sequence[str], scoring_ids: Sequence[str], load_id: str | None) -> dict[str, pa.Table]:
-        """Return the tables with the three keys as first columns.
-
-        Args:
-            recording_ids: The recording of each of `answers`.
-            scoring_ids: The scoring of each of `answers`.
-            load_id: The load, the same for all; None leaves it null.
-
-        Raises:
-            ValueError: There are more or fewer ids than answers.
-        """
-        if not len(recording_ids) == len(scoring_ids) == len(self.answers):
-            given = f"{len(recording_ids)} recording ids and {len(scoring_ids)} scoring ids"
-            raise ValueError(f"There are {len(self.answers)} answers, but {given}.")
-        tables = {}
-        for name, table in self.tables.items():
-            chosen = sorted((answer.spans[name], i) for i, answer in enumerate(self.answers) if name in answer.spans)
-            repeats = np.repeat([i for _, i in chosen], [count for (_, count), _ in chosen])
-            of = pa.array(repeats.astype(np.int64))
-            keys = [pa.array(ids, pa.string()).take(of) for ids in (recording_ids, scoring_ids)]
-            keys.append(pa.repeat(pa.scalar(load_id, pa.string()), len(table)))
-            schema = pa.schema([*(key.field() for key in KEYS), *table.schema], table.schema.metadata)
-            tables[name] = pa.table([*keys, *table.columns], schema=schema)
-        return tables

@@ -56,6 +56,11 @@ class Answer:
     rows: int
     fingerprint: str
 
+    @property
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Table -> first row and number of rows."""
+        return {self.model: (self.first_row, self.rows)}
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -5,20 +5,39 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pyarrow as pa
 
 from humeanalytics.recordings import md5_id, media_type_of, name_id, url_id
-from humeanalytics.tables.flattened import Answer, Flattened, Source
+from humeanalytics.tables.flattened import Answer, Source
 from humeanalytics.tables.schema import KEYS
 
 _ARCHIVE_TYPE = re.compile(r"zip|\btar\b|x-tar|gzip|bzip|xz|compressed", re.IGNORECASE)
 
 
+class Spanning(Protocol):
+    """An answer whose rows stand together in each table it has rows in: of v0 in one, of v1 in up to three."""
+
+    @property
+    def spans(self) -> Mapping[str, tuple[int, int]]:
+        """Table -> first row and number of rows."""
+
+
+class Tabled(Protocol):
+    """Answers as tables."""
+
+    @property
+    def tables(self) -> Mapping[str, pa.Table]: ...
+
+    @property
+    def answers(self) -> Sequence[Spanning]: ...
+
+
 def with_keys(
-    flattened: Flattened, recording_ids: Sequence[str], scoring_ids: Sequence[str], load_id: str | None
+    flattened: Tabled, recording_ids: Sequence[str], scoring_ids: Sequence[str], load_id: str | None
 ) -> dict[str, pa.Table]:
     """Return the tables with the three keys as first columns.
 
@@ -35,17 +54,17 @@ def with_keys(
         given = f"{len(recording_ids)} recording ids and {len(scoring_ids)} scoring ids"
         raise ValueError(f"There are {len(flattened.answers)} answers, but {given}.")
     tables = {}
-    for model, table in flattened.tables.items():
-        chosen = [i for i, answer in enumerate(flattened.answers) if answer.model == model]
-        repeats = np.repeat(np.arange(len(chosen)), [flattened.answers[i].rows for i in chosen])
-        keys = [pa.array([ids[i] for i in chosen], pa.string()).take(repeats) for ids in (recording_ids, scoring_ids)]
+    for name, table in flattened.tables.items():
+        held = sorted((answer.spans[name], i) for i, answer in enumerate(flattened.answers) if name in answer.spans)
+        repeats = pa.array(np.repeat(np.array([i for _, i in held], np.int64), [count for (_, count), _ in held]))
+        keys = [pa.array(ids, pa.string()).take(repeats) for ids in (recording_ids, scoring_ids)]
         keys.append(pa.repeat(pa.scalar(load_id, pa.string()), len(table)))
         schema = pa.schema([*(key.field() for key in KEYS), *table.schema], table.schema.metadata)
-        tables[model] = pa.table([*keys, *table.columns], schema=schema)
+        tables[name] = pa.table([*keys, *table.columns], schema=schema)
     return tables
 
 
-def of_answers(tables: Mapping[str, pa.Table], answers: Sequence[Answer], chosen: Sequence[bool]) -> dict[str, pa.Table]:
+def of_answers(tables: Mapping[str, pa.Table], answers: Sequence[Spanning], chosen: Sequence[bool]) -> dict[str, pa.Table]:
     """Return the rows of those answers that are chosen.
 
     Args:
@@ -53,15 +72,14 @@ def of_answers(tables: Mapping[str, pa.Table], answers: Sequence[Answer], chosen
         answers: The answers their rows belong to.
         chosen: For each answer whether its rows are wanted.
     """
-    left_out = {answer.model for answer, wanted in zip(answers, chosen, strict=True) if not wanted and answer.rows}
     found = dict(tables)
-    for model in left_out:
-        wanted_rows = [
-            found[model].slice(answer.first_row, answer.rows)
-            for answer, wanted in zip(answers, chosen, strict=True)
-            if wanted and answer.model == model
-        ]
-        found[model] = pa.concat_tables([found[model].schema.empty_table(), *wanted_rows])
+    for name, table in tables.items():
+        held = sorted(
+            (*answer.spans[name], wanted) for answer, wanted in zip(answers, chosen, strict=True) if name in answer.spans
+        )
+        if any(rows and not wanted for _, rows, wanted in held):
+            wanted_rows = [table.slice(first, rows) for first, rows, wanted in held if wanted]
+            found[name] = pa.concat_tables([table.schema.empty_table(), *wanted_rows])
     return found
 
 

@@ -11,6 +11,7 @@ from lake_rows import at, commit, item, label, scoring, spoken
 
 from humeanalytics.lake.lake import Lake
 from humeanalytics.tables.expression import Frame, Placement, Uploaded, flatten_saved, flatten_uploads
+from humeanalytics.tables.keys import with_keys
 from humeanalytics.tables.schema import SCORE_TABLES, V1_TABLES, schema_of
 
 
@@ -196,7 +197,7 @@ def test_flattened_answers_fit_the_lake_whatever_they_bring(lake: Lake) -> None:
     """What nobody has heard of widens a table, in whatever order loads come, and the exact values come back."""
     for number, more in enumerate([{}, {"pitch": 0.25}, {"sounds": [{"name": "bell", "probability": 1}], "pitch": "high"}, {}]):
         flat = flatten_saved(audio_answer(**more))
-        keyed = flat.with_keys([f"r{number}"], [f"s{number}"], None)
+        keyed = with_keys(flat, [f"r{number}"], [f"s{number}"], None)
         row = scoring(f"s{number}", f"r{number}", "audio", fingerprint=flat.answers[0].fingerprint)
         tables = {name: table for name, table in keyed.items() if len(table)}
         lake.loads.commit_all(f"load-{number}", "ingest", "run", None, tables)
@@ -220,7 +221,7 @@ def test_photos_of_one_upload_are_each_their_own_scoring(lake: Lake) -> None:
     answer = {"run_id": "v", "received": {"frames": 3}, "measurements": [{"frame_id": n, "faces": [faces[n]]} for n in range(3)]}
     frames = tuple(Frame(0, 0.0, number) for number in (2, 0, 1))
     flat = flatten_uploads([Uploaded("v", json.dumps(answer).encode(), Placement(frames=frames))])
-    tables = flat.with_keys(["r0", "r1", "r2"], ["s0", "s1", "s2"], None)
+    tables = with_keys(flat, ["r0", "r1", "r2"], ["s0", "s1", "s2"], None)
     lake.loads.commit_all("load", "score", "run", None, {name: table for name, table in tables.items() if len(table)})
     commit(lake, "scorings", scorings=[scoring(f"s{n}", f"r{n}", "video") for n in range(3)])
     rows = lake.sql("SELECT recording_id, box_x0, expressions, descriptions, measured FROM video_faces ORDER BY 1").rows()

@@ -34,6 +34,7 @@ from humeanalytics.tables.expression import (
     saved_recording_id,
     upload_row,
 )
+from humeanalytics.tables.keys import of_answers, with_keys
 from humeanalytics.tables.schema import KEYS, V1_TABLES, schema_of
 
 AUDIO = {
@@ -344,15 +345,19 @@ def test_photos_of_several_recordings_in_one_upload_are_taken_apart() -> None:
     assert [answer.run_ids for answer in flat.answers] == [(answers[i]["run_id"],) for i in (0, 0, 0, 1, 1)]
     told = [frame for i, n in ((0, 0), (0, 2), (0, 1), (1, 1), (1, 0)) for frame in [answers[i]["measurements"][n]]]
     assert [count for (count,) in rows(flat, "video_frames", "faces")] == [len(frame["faces"]) for frame in told]
-    keyed = flat.with_keys([f"r{i}" for i in range(5)], [f"s{i}" for i in range(5)], "load")
+    keyed = with_keys(flat, [f"r{i}" for i in range(5)], [f"s{i}" for i in range(5)], "load")
     for name, table in keyed.items():
         assert table.schema.names[:3] == ["recording_id", "scoring_id", "load_id"]
         for answer in flat.answers:
             first, count = answer.spans[name]
             assert table["recording_id"].to_pylist()[first : first + count] == [f"r{answer.recording}"] * count
         assert table["load_id"].to_pylist() == ["load"] * len(table)
+    some = of_answers(keyed, flat.answers, [True, False, True, False, False])
+    for name, table in some.items():
+        whose = keyed[name]["recording_id"].to_pylist()
+        assert table.to_pylist() == [row for row, r in zip(keyed[name].to_pylist(), whose, strict=True) if r in ("r0", "r2")]
     with pytest.raises(ValueError, match="There are 5 answers, but 1 recording ids"):
-        flat.with_keys(["r"], ["s"], None)
+        with_keys(flat, ["r"], ["s"], None)
 
 
 def test_a_recording_whose_images_the_answer_leaves_out_is_an_answer_without_rows() -> None:
