@@ -117,9 +117,9 @@ def _read(pieces: Pieces, upload: Uploaded) -> Received:
 def flatten_saved(data: bytes | BinaryIO, *, name: str = "the answer") -> FlattenedExpression:
     """Turn saved answers of v1 into tables, each answer as that for a recording of its own.
 
-    Takes what the API gave, what the official SDKs dump (``model_dump``, ``model_dump_json``, camelCase), lists of these, and
-    any of them somewhere inside other JSON. A saved answer does not tell which part of a recording it is about: times are
-    those within its upload, and frames have numbers but no times.
+    Takes what the API gave, what the official SDKs dump (``model_dump``, ``model_dump_json``, camelCase), lists and lines of
+    these, and any of them somewhere inside other JSON. A saved answer does not tell which part of a recording it is about:
+    times are those within its upload, and frames have numbers but no times.
 
     Args:
         data: The bytes, or a file opened for reading bytes.

@@ -42,7 +42,7 @@ class FlattenedExpression:
 
     Attributes:
         dialect: The form they were read from: ``v1`` as the API and its Python SDK write it, ``v1_camel`` as a TypeScript SDK,
-            ``v1_wrapped`` where they stood in other JSON.
+            ``v1_wrapped`` where they stood in other JSON, or several in lines.
         tables: The columns of `schema.TABLES` without the three keys, in that order, then what nobody has heard of. Rows of
             one answer are contiguous and in order of time. Of a model that was met all three tables are there.
         answers: In the order of recordings.

@@ -12,7 +12,7 @@ from humeanalytics.errors import NotHumeData
 from humeanalytics.redaction import redact_text
 from humeanalytics.tables.expression_values import Values
 from humeanalytics.tables.json_stream import JsonStream
-from humeanalytics.tables.json_text import decode
+from humeanalytics.tables.json_text import Text, decode
 from humeanalytics.tables.looks import looks_like, looks_like_object
 
 _PIECE_BYTES = 1 << 20
@@ -68,7 +68,7 @@ class SavedAnswers:
             raise NotHumeData(f"{self.values.item}: this is {looks}, not an answer of v1.", item=self.values.item)
 
     def _tops(self) -> Iterator[tuple[Any, str]]:
-        """Yield the payload, or, of a list, its elements one after the other: however many they are, few are held."""
+        """Yield the payload, or, of a list and of JSON lines, one value after the other: however many, few are held."""
         item = self.values.item
         stream = io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data
         first = b""
@@ -78,17 +78,32 @@ class SavedAnswers:
             raise NotHumeData(f"{item}: this is {looks_like(first[:_HEAD_BYTES])}, not an answer of v1.", item=item)
         pieces = iter((first,))
         json = JsonStream(lambda: next(pieces, b"") or stream.read(_PIECE_BYTES), item, _WINDOW_BYTES)
-        if json.opening() == b"{":
-            yield decode(json.whole_value(), Any, item, "$"), "$"
+        if json.opening() == b"[":
+            yield from self._elements(json)
         else:
-            self.wrapped = True
-            count = 0
-            for run in json.runs():
-                elements = decode(run, list[Any], item, "$") if run else [decode(json.whole_value(), Any, item, f"$[{count}]")]
-                for element in elements:
-                    yield element, f"$[{count}]"
-                    count += 1
+            yield from self._lines(json)
         json.finish()
+
+    def _elements(self, json: JsonStream) -> Iterator[tuple[Any, str]]:
+        self.wrapped = True
+        item, count = self.values.item, 0
+        for run in json.runs():
+            elements = decode(run, list[Any], item, "$") if run else [decode(json.whole_value(), Any, item, f"$[{count}]")]
+            for element in elements:
+                yield element, f"$[{count}]"
+                count += 1
+
+    def _lines(self, json: JsonStream) -> Iterator[tuple[Any, str]]:
+        text, count = json.whole_value(), 1
+        self.wrapped = json.opening() == b"{"
+        yield self._line(text, count)
+        while json.opening() == b"{":
+            count += 1
+            yield self._line(json.whole_value(), count)
+
+    def _line(self, text: Text, number: int) -> tuple[Any, str]:
+        place = f"value {number}, $" if self.wrapped else "$"
+        return decode(text, Any, self.values.item, place), place
 
     def _find(self, value: Any, place: str, depth: int) -> Iterator[tuple[str, dict[str, Any], str]]:
         if depth > _MAX_DEPTH:

@@ -173,7 +173,9 @@ def test_every_form_of_an_answer_gives_the_same_rows(seed: int, form: str) -> No
     [received] = flat.received
     assert (received.run_id, received.request_id, received.other) == (answer["run_id"], answer["request_id"], {})
     assert received.face_state == answer.get("face_state")
-    assert flat.dialect == {"sdk camelCase": "v1_camel"}.get(form, "v1_wrapped" if "wrapped" in form or form == "list" else "v1")
+    assert flat.dialect == {"sdk camelCase": "v1_camel"}.get(
+        form, "v1_wrapped" if "wrapped" in form or form in ("list", "lines") else "v1"
+    )
     assert looks_like_v1(text.encode()) or not any(plain.tables.values())
 
 

@@ -133,6 +133,7 @@ FORMS: dict[str, Callable[[dict[str, Any]], str]] = {
     "sdk json": lambda answer: sdk(answer).json(),
     "sdk camelCase": lambda answer: json.dumps(camel(answer)),
     "list": lambda answer: json.dumps([answer]),
+    "lines": lambda answer: json.dumps(answer) + "\n" + json.dumps({"type": "error", "code": "server_busy"}) + "\n",
     "wrapped": lambda answer: json.dumps({"file": "a.wav", "measured": {"at": 5, "answers": [{"answer": answer}]}}),
     "wrapped camelCase": lambda answer: json.dumps({"a.wav": camel(answer)}),
 }
