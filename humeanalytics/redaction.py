@@ -216,7 +216,7 @@ class StreamRedactor:
     def finish(self) -> bytes:
         """Return the rest."""
         ready, self._held = bytes(self._held), bytearray()
-        return redact_bytes(ready)
+        return redact_bytes(ready) if self._is_suspect else ready
 
 
 def without_signature(url: str) -> str:

@@ -24,8 +24,10 @@ from humeanalytics.tables.flattened import Flattened
 from humeanalytics.tables.keys import of_answers, saved_recording_id, with_keys
 from humeanalytics.tables.saved import SavedPart
 from humeanalytics.tables.schema import TABLES
+from humeanalytics.tables.unknown import gathered
 
 _CHUNK_BYTES = 1 << 20
+_WORTH_WRITING_ROWS = 10_000
 
 
 def read_saved(task: ReadTask) -> ReadResult:
@@ -55,8 +57,9 @@ class _Reader:
     def __init__(self, task: ReadTask) -> None:
         self.load_id = task.load_id
         self._task = task
-        self._raw = RawStore(task.lake / "raw")
+        self._raw = RawStore(task.lake / "raw", sync_later=True)
         self._shared: dict[str, Parts] = {}
+        self._waiting: dict[str, list[pa.Table]] = {}
         self._written: dict[str, list[Written]] = {}
         self._scorings: set[str] = set()
 
@@ -127,10 +130,16 @@ class _Reader:
         return StoredTable(self._task.lake / "tables" / table, declared).begin(self._task.load_id)
 
     def write(self, table: str, rows: pa.Table) -> None:
-        """Write rows of a payload that is whole."""
+        """Write rows of a payload that is whole: those of many small ones at a time, for each time costs as much."""
+        waiting = self._waiting.setdefault(table, [])
+        waiting.append(rows)
+        if sum(each.num_rows for each in waiting) >= _WORTH_WRITING_ROWS:
+            self._flush(table)
+
+    def _flush(self, table: str) -> None:
         if table not in self._shared:
             self._shared[table] = self.begin(table)
-        self._shared[table].write(rows)
+        self._shared[table].write(gathered(self._waiting.pop(table)))
 
     def add(self, table: str, written: Written) -> None:
         """Take over rows that were written into files of their own."""
@@ -147,8 +156,11 @@ class _Reader:
         self._scorings.difference_update(scorings)
 
     def finish(self) -> dict[str, list[Written]]:
+        for table in list(self._waiting):
+            self._flush(table)
         for table, parts in self._shared.items():
             self.add(table, parts.finish())
+        self._raw.sync()
         return self._written
 
     def abort(self) -> None:

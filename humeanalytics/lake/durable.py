@@ -8,12 +8,14 @@ import random
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from humeanalytics.errors import DiskFull
 
+#: More are written to disk by one call: the system flushes more than them then, but does not wait for each.
+_MANY_PATHS = 32
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -72,11 +74,28 @@ def replace_file(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def create_file(path: Path, data: bytes) -> bool:
-    """Write a file unless there is one of that name; return whether this call made it. Of several at once one wins."""
+def sync_all(paths: Collection[Path]) -> None:
+    """Wait until many files, and their names, are on disk: where the system can, with one call for all of them."""
+    if sys.platform == "linux" and len(paths) >= _MANY_PATHS:
+        os.sync()
+        return
+    for path in paths:
+        sync_file(path)
+    for folder in {path.parent for path in paths}:
+        sync_folder(folder)
+
+
+def create_file(path: Path, data: bytes, *, sync: bool = True) -> bool:
+    """Write a file unless there is one of that name; return whether this call made it. Of several at once one wins.
+
+    Args:
+        path: The file.
+        data: What it shall hold.
+        sync: Wait until it is on disk. Who says no sees to that later.
+    """
     if path.exists():
         return False
-    temporary = _write_beside(path, data)
+    temporary = _write_beside(path, data, sync=sync)
     try:
         try:
             os.link(temporary, path)
@@ -86,18 +105,20 @@ def create_file(path: Path, data: bytes) -> bool:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    if sync:
+        sync_folder(path.parent)
     return True
 
 
-def _write_beside(path: Path, data: bytes) -> Path:
+def _write_beside(path: Path, data: bytes, *, sync: bool = True) -> Path:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with disk_full_named(path):
         try:
             with temporary.open("xb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Self, cast
 import pyarrow as pa
 
 from humeanalytics.errors import UnreadableResponse, UsageError
-from humeanalytics.lake.durable import create_file, disk_full_named, make_folder, sync_file, sync_folder
+from humeanalytics.lake.durable import create_file, disk_full_named, make_folder, sync_all, sync_file, sync_folder
 from humeanalytics.redaction import StreamRedactor, redact_bytes
 
 _INCOMING = ".incoming"
@@ -63,9 +63,11 @@ class RawStore:
     ...     kept = writer.commit({"origin": "api.hume.ai", "hume_job_id": job_id})
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, sync_later: bool = False) -> None:
+        """Answers are on disk when they are committed; or, ``sync_later``, after `sync`: for those who can get them again."""
         self.folder = folder
         self._cleaned = False
+        self._unsynced: list[Path] | None = [] if sync_later else None
 
     def writer(self, api: str, kind: str, suffix: str = "json", *, redact: bool = True) -> RawWriter:
         """Begin to keep one answer.
@@ -84,7 +86,14 @@ class RawStore:
             self._cleaned = True
             self._remove_leftovers()
         make_folder(self.folder / _INCOMING)
-        return RawWriter(self.folder, api, kind, suffix, redact)
+        return RawWriter(self.folder, api, kind, suffix, redact, self._unsynced)
+
+    def sync(self) -> None:
+        """Wait until all that was committed is on disk."""
+        if self._unsynced:
+            with disk_full_named(self.folder):
+                sync_all(self._unsynced)
+            self._unsynced.clear()
 
     def open(self, response: str) -> BinaryIO:
         """Return what is kept under a response id or a path below ``raw/``, decompressed, as a stream of bytes.
@@ -156,8 +165,8 @@ class RawStore:
 class RawWriter:
     """One answer on its way to disk: `write` its bytes, then `commit`. Left without a commit, it leaves nothing behind."""
 
-    def __init__(self, folder: Path, api: str, kind: str, suffix: str, redact: bool) -> None:
-        self._raw = folder
+    def __init__(self, folder: Path, api: str, kind: str, suffix: str, redact: bool, unsynced: list[Path] | None = None) -> None:
+        self._raw, self._unsynced = folder, unsynced
         self._api, self._kind = api, kind
         self._suffix = f"{suffix}.zst" if redact else suffix
         self._redactor = StreamRedactor() if redact else None
@@ -194,7 +203,8 @@ class RawWriter:
             self._put(self._redactor.finish())
         with disk_full_named(self._temporary):
             self._sink.close()
-            sync_file(self._temporary)
+            if self._unsynced is None:
+                sync_file(self._temporary)
         response_id = self._sha256.hexdigest()
         folder = self._raw / self._api / self._kind / response_id[:2]
         path = folder / f"{response_id}.{self._suffix}"
@@ -204,7 +214,10 @@ class RawWriter:
             self._temporary.unlink()
         else:
             self._temporary.replace(path)
-            sync_folder(folder)
+            if self._unsynced is None:
+                sync_folder(folder)
+            else:
+                self._unsynced.append(path)
         self._done = True
         return RawResponse(response_id, path.relative_to(self._raw).as_posix(), self._size_bytes)
 
@@ -216,7 +229,9 @@ class RawWriter:
         encoded = redact_bytes(json.dumps(meta, sort_keys=True).encode())
         same = json.dumps({k: v for k, v in json.loads(encoded).items() if k != "received_at"}, sort_keys=True)
         name = f"{path.name}.{hashlib.sha256(same.encode()).hexdigest()[:12]}{_META}"
-        create_file(path.with_name(name), encoded)
+        sidecar = path.with_name(name)
+        if create_file(sidecar, encoded, sync=self._unsynced is None) and self._unsynced is not None:
+            self._unsynced.append(sidecar)
 
     def abort(self) -> None:
         """Drop what was written."""

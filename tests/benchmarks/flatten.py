@@ -1,8 +1,9 @@
 """How fast saved predictions become tables: ``python tests/benchmarks/flatten.py``. Figures and ratios to peers of the same run.
 
-*one file*: this project and what one would use without it, on one generated payload, each in a process of its own; every peer
-makes wide Arrow columns, one an expression, except the SDK's types, which only parse. *large*: 1.1 GB through this project,
-whole and in pieces. *files*: 5,000 payloads one after the other, and on two processes. ``--only`` picks parts.
+*one*: this project and what one would use without it, on one generated payload, each in a process of its own; every peer makes
+wide Arrow columns, one an expression, except the SDK's types, which only parse. *lake*: the same payload into a lake, Parquet
+written and committed, with its bytes kept and without. *large*: 1.1 GB, whole, in pieces and into a lake. *files*: 5,000
+payloads, flattened and into a lake, on one process and on two. ``--only`` picks parts.
 
 Payloads are mostly faces, the scores float32 values written with up to 17 digits, as Hume wrote them. Each runner is warmed up on
 a small payload before its time is taken, and the best of ``--rounds`` counts: the machine may be busy with other things.
@@ -11,7 +12,6 @@ a small payload before its time is taken, and the best of ``--rounds`` counts: t
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import multiprocessing
 import subprocess
@@ -93,6 +93,19 @@ def this_project_by_name(path: Path) -> int:
 
     with path.open("rb") as file:
         return len(flatten_predictions(file, by_name=True).tables["face"])
+
+
+def into_a_lake(path: Path, *, raw: bool = True, workers: int = 1) -> int:
+    """Ingest a file or a folder into a new lake, which is removed again."""
+    import humeanalytics as ha
+    from humeanalytics.settings import load_settings
+
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        return ha.ingest(path, folder, raw=raw, settings=load_settings(workers=workers)).rows["face"]
+
+
+def into_a_lake_without_raw(path: Path) -> int:
+    return into_a_lake(path, raw=False)
 
 
 def orjson_loops(path: Path) -> int:
@@ -199,7 +212,11 @@ RUNNERS: dict[str, Callable[[Path], int]] = {
     "humeanalytics, by name only": this_project_by_name,
     "humeanalytics, in pieces": this_project_in_pieces,
     "humeanalytics": this_project,
+    "humeanalytics, into a lake, raw kept": into_a_lake,
+    "humeanalytics, into a lake, without raw": into_a_lake_without_raw,
 }
+INTO_A_LAKE = ("humeanalytics, into a lake, raw kept", "humeanalytics, into a lake, without raw")
+ORJSON = "orjson whole file + Python loops"
 SLOW = {"official SDK types, parse_obj_as", "official SDK types, TypeAdapter.validate_json"}
 
 
@@ -242,7 +259,7 @@ def compare(names: list[str], path: Path, small: Path, rounds: int) -> None:
             if name not in best or taken["clock_s"] < best[name]["clock_s"]:
                 best[name] = taken
     megabytes = path.stat().st_size / 1e6
-    reference = best.get("orjson whole file + Python loops")
+    reference = best.get(ORJSON)
     rows = {taken["rows"] for taken in best.values()}
     print(
         f"\n{megabytes:.0f} MB, {max(rows):.0f} rows; MB of JSON a second, of the clock and of the processor; peak memory in MB\n"
@@ -261,24 +278,34 @@ def flatten_all(paths: list[Path]) -> int:
 
 
 def many_files(folder: Path, count: int, rounds: int) -> None:
-    """Print the speed over many small files, on one process and on two."""
+    """Print the speed over many small files, flattened and into a lake, on one process and on two."""
     paths = [folder / f"{i}.json" for i in range(count)]
     for i, path in enumerate(paths[:50]):
         write_payload(path, 1, rows=SMALL_ROWS, seed=i)
     for i, path in enumerate(paths[50:]):
-        path.write_bytes(paths[i % 50].read_bytes())
+        # Every answer is another one, as in a folder that somebody saved: equal ones would be known and cost nothing.
+        path.write_bytes(
+            paths[i % 50].read_bytes().replace(b"clips.zip", b"%d.zip" % i).replace(b'"frame":0,', b'"frame":%d,' % i)
+        )
     megabytes = sum(path.stat().st_size for path in paths) / 1e6
+    print(f"\n{count} files of {megabytes / count * 1e3:.0f} KB, MB of JSON a second\n")
+    print("| | one process | two | times |\n|---|---|---|---|")
     context = multiprocessing.get_context("spawn")
-    one, two = [], []
-    flatten_all(paths[:20])
+    chunks = list(_chunks(paths, 50))
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         list(pool.map(flatten_all, [paths[:20]] * 4))
-        for _ in range(rounds):
-            one.append(_seconds(functools.partial(flatten_all, paths)))
-            chunks = list(_chunks(paths, 50))
-            two.append(_seconds(lambda chunks=chunks: list(pool.map(flatten_all, chunks))))
-    print(f"\n{count} files of {megabytes / count * 1e3:.0f} KB: {megabytes / min(one):.0f} MB/s on one process,", end=" ")
-    print(f"{megabytes / min(two):.0f} MB/s on two: {min(one) / min(two):.2f} times")
+        flatten_all(paths[:20])
+        one = _best(rounds, flatten_all, paths)
+        two = _best(rounds, lambda: list(pool.map(flatten_all, chunks)))
+    print(f"| flattened | {megabytes / one:.0f} | {megabytes / two:.0f} | {one / two:.2f} |")
+    for raw in (True, False):
+        one, two = (_best(rounds, into_a_lake, folder, raw=raw, workers=workers) for workers in (1, 2))
+        what = "raw kept" if raw else "without raw"
+        print(f"| into a lake, {what} | {megabytes / one:.0f} | {megabytes / two:.0f} | {one / two:.2f} |")
+
+
+def _best(rounds: int, work: Callable[..., Any], *args: Any, **options: Any) -> float:
+    return min(_seconds(lambda: work(*args, **options)) for _ in range(rounds))
 
 
 def _chunks(paths: list[Path], size: int) -> Iterator[list[Path]]:
@@ -295,7 +322,8 @@ def _seconds(work: Callable[[], Any]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runner", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--only", nargs="+", choices=("one", "large", "files"), default=["one", "large", "files"])
+    parts = ("one", "lake", "large", "files")
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--mb", type=int, default=108, help="size of the one file")
     parser.add_argument("--large-mb", type=int, default=1100)
     parser.add_argument("--files", type=int, default=5000)
@@ -308,12 +336,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         small, path = Path(folder, "small.json"), Path(folder, "payload.json")
         write_payload(small, 1, rows=20)
-        if "one" in given.only:
+        if "one" in given.only or "lake" in given.only:
             write_payload(path, given.mb * 1_000_000)
-            compare(list(RUNNERS), path, small, given.rounds)
+        if "one" in given.only:
+            compare([name for name in RUNNERS if name not in INTO_A_LAKE], path, small, given.rounds)
+        if "lake" in given.only:
+            compare([ORJSON, "humeanalytics", *INTO_A_LAKE], path, small, given.rounds)
         if "large" in given.only:
             write_payload(path, given.large_mb * 1_000_000)
-            compare(["humeanalytics, in pieces", "humeanalytics"], path, small, given.rounds)
+            compare(["humeanalytics, in pieces", "humeanalytics", *INTO_A_LAKE], path, small, given.rounds)
+            path.unlink()
         if "files" in given.only:
             many = Path(folder, "many")
             many.mkdir()
