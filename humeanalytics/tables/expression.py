@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
 
@@ -37,10 +37,16 @@ __all__ = [
 
 
 class Uploaded(NamedTuple):
-    """The answer to one upload: what errors call it, its bytes or what opens them, and where what was sent lies."""
+    """The answer to one upload.
+
+    Attributes:
+        name: What errors call it.
+        data: Its bytes, a file opened for reading bytes, or what opens one: called when its turn has come, and closed then.
+        placement: Where what was sent lies.
+    """
 
     name: str
-    data: bytes | BinaryIO
+    data: bytes | BinaryIO | Callable[[], BinaryIO]
     placement: Placement = Placement()
 
 
@@ -107,7 +113,11 @@ def flatten_uploads_in_pieces(uploads: Iterable[Uploaded], *, rows: int | None =
 
 def _read(pieces: Pieces, upload: Uploaded) -> Received:
     values = Values(upload.name)
-    answers = list(SavedAnswers(upload.data, values))
+    if callable(upload.data):
+        with upload.data() as stream:
+            answers = list(SavedAnswers(stream, values))
+    else:
+        answers = list(SavedAnswers(upload.data, values))
     if len(answers) > 1:
         reason = f"this holds {len(answers)} answers, not the one to an upload"
         raise UnreadableResponse(f"{upload.name}: {reason}.", item=upload.name)

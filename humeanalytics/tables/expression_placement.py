@@ -71,7 +71,10 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Raises:
             ValueError: It is something else.
         """
-        return msgspec.convert(value, cls)
+        try:
+            return msgspec.convert(value, cls)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"this is no placement of an upload: {error}") from None
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):

@@ -192,7 +192,7 @@ _BOOKKEEPING = (
             _LOAD,
             _c("api", S, "`batch` (v0), `expression` (v1) or `evi`"),
             _c("origin", S, "the host that answered, `sandbox/SEED`, or `saved` where a file does not tell"),
-            _c("model", S, "the model, which is also the table of its rows"),
+            _c("model", S, "the model: of v0 also the table of its rows, of v1 `audio` or `video`, which have three each"),
             _c("settings_id", S, "what was asked for; null where a saved file does not tell"),
             _c("hume_job_id", S, "Hume's id of the job"),
             _c("response_id", S, "the answer as it is kept under raw/"),

@@ -568,3 +568,21 @@ placements = st.builds(
 @given(placements)
 def test_a_placement_can_be_kept_as_json(placement: Placement) -> None:
     assert Placement.from_json(json.loads(json.dumps(placement.to_json()))) == placement
+
+
+def test_what_is_no_placement_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no placement of an upload: .*`\$\.begins`"):
+        Placement.from_json({"begins": "softly"})
+
+
+def test_answers_are_opened_one_after_the_other_and_closed() -> None:
+    opened: list[io.BytesIO] = []
+
+    def open_answer() -> io.BytesIO:
+        assert all(stream.closed for stream in opened)
+        opened.append(io.BytesIO(encoded(AUDIO)))
+        return opened[-1]
+
+    uploads = [Uploaded(str(chunk), open_answer, Placement(chunk=chunk, offset_ms=chunk * 40_000)) for chunk in range(3)]
+    assert len(flatten_uploads(uploads).tables["audio_utterances"]) == 6
+    assert [stream.closed for stream in opened] == [True] * 3
