@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -15,38 +14,15 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from humeanalytics import vocabulary
-from humeanalytics.errors import NotHumeData, UnreadableResponse
+from humeanalytics.errors import UnreadableResponse
+from humeanalytics.tables.artifact_headers import HEADERS, ID, spelled
 from humeanalytics.tables.columns import ModelRows, Repeated, ScoreBlock
 from humeanalytics.tables.fields import FIELDS, FLOAT32_END, GROUP_COLUMNS, TYPES
-from humeanalytics.tables.looks import looks_like, looks_like_csv
 
-#: Header -> path of the same value in a row of the JSON, compared without regard to case.
-HEADERS = {
-    "frame": "frame",
-    "time": "time",
-    "probability": "prob",
-    "facex0": "box.x",
-    "facey0": "box.y",
-    "facewidth": "box.w",
-    "faceheight": "box.h",
-    "text": "text",
-    "begintime": "time.begin",
-    "endtime": "time.end",
-    "beginposition": "position.begin",
-    "endposition": "position.end",
-    "confidence": "confidence",
-    "speakerconfidence": "speaker_confidence",
-    "entity": "entity",
-    "entityconfidence": "entity_confidence",
-    "support": "support",
-    "uri": "uri",
-    "linkword": "link_word",
-}
-_ID = "id"
-
-_HEADER_BYTES = 1 << 20
 # A line has to fit into a block: the longest holds the text of a whole recording.
 _BLOCK_BYTES = 16 << 20
+#: What a quote stands next to: the one that opens a cell after it, the one that closes it before it; two quotes mean one.
+_BESIDE_QUOTES = np.frombuffer(b',\r\n"', np.uint8)
 _WHOLE_END = 2**53
 _ARROW_PLACE = re.compile(r"(?:In CSV column #(\d+): )?(?:CSV parse error: )?(?:Row #(\d+): )?(.*)", re.DOTALL)
 
@@ -64,21 +40,21 @@ class _Header:
     doubled: frozenset[int]  # those of all of them that share a name
 
 
-def read_csv(stream: IO[bytes], rows: ModelRows, file: str, item: str) -> None:
+def read_csv(stream: IO[bytes], names: list[str], rows: ModelRows, file: str, item: str) -> None:
     """Append the rows of one CSV.
 
     Args:
-        stream: The CSV, from its beginning.
+        stream: The CSV, from behind its header.
+        names: The names of its columns.
         rows: Where they go.
         file: The file they are of, as Hume names it.
         item: What errors call the CSV.
 
     Raises:
-        NotHumeData: It is no CSV of artifacts.
         UnreadableResponse: It is broken; says in which row, as far as that is known.
     """
-    header = _read_header(stream, rows.model, item)
-    watched = _Watched(stream)
+    header = _header_of(names, rows.model, item)
+    watched = _Watched(stream, item)
     if not watched.peek():
         return
     options = pacsv.ConvertOptions(
@@ -105,22 +81,14 @@ def read_csv(stream: IO[bytes], rows: ModelRows, file: str, item: str) -> None:
         raise UnreadableResponse(f"{item}: {reason}.", item=item)
 
 
-def _read_header(stream: IO[bytes], model: str, item: str) -> _Header:
-    """Read the first line and say what each column is."""
-    line = stream.readline(_HEADER_BYTES)
-    try:
-        names = next(csv.reader([line.decode("utf-8-sig").rstrip("\r\n")]), [])
-    except (UnicodeDecodeError, csv.Error):
-        raise NotHumeData(f"{item}: this is {looks_like(line[:512])}, not a CSV of artifacts.", item=item) from None
-    spelled = [name.strip().lower() for name in names]
-    paths = {i: HEADERS[name] for i, name in enumerate(spelled) if name in HEADERS}
-    if _ID not in spelled or len(names) < 2:
-        what = looks_like_csv(names) if line.strip() else looks_like(line)
-        raise NotHumeData(f"{item}: this is {what}, not a CSV of artifacts, which has a column Id.", item=item)
-    if spelled.count(_ID) > 1 or len(set(paths.values())) < len(paths):
+def _header_of(names: list[str], model: str, item: str) -> _Header:
+    """Say what each column is."""
+    keys = [spelled(name) for name in names]
+    paths = {i: HEADERS[key] for i, key in enumerate(keys) if key in HEADERS}
+    if keys.count(ID) > 1 or len(set(paths.values())) < len(paths):
         raise UnreadableResponse(f"{item}: two of its columns have one name: {', '.join(names[:20])}.", item=item)
     columns = FIELDS.get(model, {})
-    group = spelled.index(_ID)
+    group = keys.index(ID)
     scores = [(i, _identity(name, model)) for i, name in enumerate(names) if i not in paths and i != group]
     counts = Counter(identity for _, identity in scores)
     return _Header(
@@ -229,13 +197,20 @@ def _explain(message: str, header: _Header, item: str) -> NoReturn:
 
 
 class _Watched:
-    """A stream that remembers the last byte it gave."""
+    """A CSV behind its header that remembers the last byte it gave, and raises where a quote stands in the middle of a cell.
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    Arrow takes such quotes as it can; what it makes of them may be a row less.
+    """
+
+    def __init__(self, stream: IO[bytes], item: str) -> None:
         self.last = b""
         self.closed = False
         self._stream = stream
+        self._item = item
         self._ahead = b""
+        self._unchecked = b"\n"  # the last byte that was looked at, and those after it
+        self._quotes = 0
+        self._line = 2
 
     def peek(self) -> bytes:
         """Return the next byte without taking it."""
@@ -245,6 +220,7 @@ class _Watched:
     def read(self, size: int = -1) -> bytes:
         data, self._ahead = self._ahead + self._stream.read(size if size < 0 else max(0, size - len(self._ahead))), b""
         self.last = data[-1:] or self.last
+        self._check(data or b"\n")
         return data
 
     def readable(self) -> bool:
@@ -252,3 +228,21 @@ class _Watched:
 
     def close(self) -> None:
         self.closed = True
+
+    def _check(self, data: bytes) -> None:
+        """Look at all quotes but one in the last byte: what follows it is still to come."""
+        data = self._unchecked + data
+        self._unchecked = data[-2:]
+        if b'"' in data:
+            octets = np.frombuffer(data, np.uint8)
+            places = np.flatnonzero(octets[1:-1] == ord('"')) + 1
+            is_opening = (self._quotes + np.arange(len(places))) % 2 == 0
+            beside = octets[places + np.where(is_opening, -1, 1)]
+            wrong = places[~np.isin(beside, _BESIDE_QUOTES)]
+            if len(wrong):
+                line = self._line + data.count(b"\n", 1, int(wrong[0]))
+                raise UnreadableResponse(
+                    f"{self._item}: the CSV is broken in line {line}: a quote within a cell.", item=self._item
+                )
+            self._quotes += len(places)
+        self._line += data.count(b"\n", 1, len(data) - 1)

@@ -18,10 +18,12 @@ import pyarrow as pa
 from humeanalytics.errors import NotHumeData
 from humeanalytics.tables.archives import Limits, opened_zip
 from humeanalytics.tables.artifact_csv import read_csv
+from humeanalytics.tables.artifact_headers import model_of, read_header
 from humeanalytics.tables.columns import ModelRows
 from humeanalytics.tables.fingerprint import fingerprints
 from humeanalytics.tables.flattened import Answer, Flattened, Source
 from humeanalytics.tables.predictions import table_of
+from humeanalytics.tables.schema import SCORE_TABLES
 
 #: What a path says of a source: its kind, its number and its name.
 _SourceKey = tuple[str, int, str | None]
@@ -39,11 +41,11 @@ class CsvFile:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What a path says of a CSV."""
+    """What a path says of a CSV. The model is None where its name is somebody's own."""
 
     source: _SourceKey
     file: str
-    hume_model: str
+    hume_model: str | None
 
 
 def flatten_artifacts(archive: BinaryIO, *, name: str = "artifacts", limits: Limits = Limits()) -> Flattened:
@@ -95,7 +97,8 @@ def flatten_csvs(files: Iterable[CsvFile], *, name: str = "artifacts") -> Flatte
     """Turn CSVs of artifacts, out of an archive or a folder or single ones, into tables.
 
     Args:
-        files: The CSVs. One whose path does not tell its source counts as of a source of its own kind, ``unknown``.
+        files: The CSVs. One whose path does not tell its source counts as of a source of its own kind, ``unknown``; one that
+            somebody gave another name is known by its columns, and of a file of that name.
         name: What errors call them all.
 
     Raises:
@@ -144,11 +147,14 @@ class _CsvReader:
         return sum(model.rows for model in self._models.values())
 
     def read(self, place: _Place, file: CsvFile) -> None:
-        table = table_of(place.hume_model)
-        model = self._models.setdefault(table, ModelRows(table, place.hume_model))
-        first_row = model.rows
+        item = f"{self._name}: {file.path}" if file.path != self._name else self._name
         with file.open() as stream:
-            read_csv(stream, model, place.file, f"{self._name}: {file.path}" if file.path != self._name else self._name)
+            names = read_header(stream, item)
+            hume_model = place.hume_model or model_of(names)
+            table = table_of(hume_model)
+            model = self._models.setdefault(table, ModelRows(table, hume_model))
+            first_row = model.rows
+            read_csv(stream, names, model, place.file, item)
         self._drafts.append((place, table, first_row, model.rows - first_row))
 
     def finish(self) -> Flattened:
@@ -226,7 +232,9 @@ def _place(path: str) -> _Place:
     if found is None:
         *folders, file_name = path.split("/")
         stem = file_name.rpartition(".")[0] or file_name
-        return _Place(("unknown", 0, None), folders[-1] if folders else stem, stem)
+        if stem.lower() in SCORE_TABLES:
+            return _Place(("unknown", 0, None), folders[-1] if folders else stem, stem)
+        return _Place(("unknown", 0, None), stem, None)
     folder, inner = found
     model = inner[-1].rpartition(".")[0]
     # A CSV right below ``csv`` names no file: then the source does.

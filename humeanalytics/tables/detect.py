@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import zipfile
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO
 
-from humeanalytics import vocabulary
 from humeanalytics.tables.archives import UNPACKING_ERRORS
-from humeanalytics.tables.artifact_csv import HEADERS
+from humeanalytics.tables.artifact_headers import header_names, is_artifact_header
 from humeanalytics.tables.artifacts import is_artifact
 from humeanalytics.tables.batch import first_look
 from humeanalytics.tables.looks import JOB, STREAMING, looks_like, looks_like_csv
@@ -75,11 +73,9 @@ def _detect(file: IO[bytes], head: bytes) -> Detected:
         return _detect_zip(file)
     if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"["):
         return _detect_json(file)
-    names = _header(head)
-    if "id" in (name.strip().lower() for name in names) and len(names) > 1:
-        known = [name for name in names if name.lower() in HEADERS or vocabulary.known_column(name) is not None]
-        if known:
-            return Detected(Kind.ARTIFACT_CSV, f"a CSV of artifacts with {len(names)} columns")
+    names = header_names(head.split(b"\n", 1)[0]) or []
+    if is_artifact_header(names):
+        return Detected(Kind.ARTIFACT_CSV, f"a CSV of artifacts with {len(names)} columns")
     return Detected(Kind.OTHER, looks_like_csv(names) if len(names) > 1 and b"\0" not in head else looks_like(head))
 
 
@@ -102,11 +98,3 @@ def _detect_json(file: IO[bytes]) -> Detected:
     if dialect is not None:
         return Detected(Kind.PREDICTIONS, f"predictions of a v0 batch job ({dialect})", dialect)
     return Detected(Kind.JOB if about == JOB else Kind.JSON, about)
-
-
-def _header(head: bytes) -> list[str]:
-    line = head.split(b"\n", 1)[0]
-    try:
-        return next(csv.reader([line.decode("utf-8-sig").rstrip("\r")]), [])
-    except (UnicodeDecodeError, csv.Error):
-        return []

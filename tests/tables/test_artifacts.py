@@ -142,7 +142,27 @@ def test_text_of_any_kind_comes_through() -> None:
     texts = ['he said "hi", twice', "line\nbreak\r\nagain", "日本語 😀", " blank ", "null", "NA", "007", "\u2028"]
     out = io.StringIO()
     csv.writer(out).writerows([["Id", "Text", "BeginTime"], *(["u", text, i] for i, text in enumerate(texts))])
-    assert flatten_one(out.getvalue().encode(), "file-0-a/csv/a/prosody.csv").tables["prosody"]["text"].to_pylist() == texts
+    data = out.getvalue().encode()
+    assert flatten_one(data, "file-0-a/csv/a/prosody.csv").tables["prosody"]["text"].to_pylist() == texts
+    for most in (2, 3, 50):  # whatever arrives at a time
+        rng = random.Random(most)
+        file = CsvFile("file-0-a/csv/a/prosody.csv", lambda rng=rng, most=most: io.BufferedReader(Trickle(data, rng, most), 1))
+        assert flatten_csvs([file]).tables["prosody"]["text"].to_pylist() == texts
+
+
+class Trickle(io.RawIOBase):
+    """A file that gives a few bytes at a time."""
+
+    def __init__(self, data: bytes, rng: random.Random, most: int) -> None:
+        self._file, self._rng, self._most = io.BytesIO(data), rng, most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        drop = self._file.read(min(len(buffer), self._rng.randrange(1, self._most)))
+        buffer[: len(drop)] = drop
+        return len(drop)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +182,27 @@ def test_text_of_any_kind_comes_through() -> None:
         (FACE + b"u,3,0.1,1e39,,,,,,,,\n", UnreadableResponse, "not all values of Probability are numbers"),
         (FACE + b"u,3.5,0.1,,,,,,,,,\n", UnreadableResponse, "not all values of Frame are whole"),
         (FACE + b"\xff,3,0.1,,,,,,,,,\n", UnreadableResponse, "invalid UTF8"),
+        (FACE + b"u,3,0.1,,,,,,,,,,\n", UnreadableResponse, "the CSV is broken in row 1: Expected 12 columns, got 13"),
+        (
+            FACE + b"u,3,0.1,,,,,,,,,\n" * 2 + b"u,3\n",
+            UnreadableResponse,
+            "the CSV is broken in row 3: Expected 12 columns, got 2",
+        ),
+        (FACE + b"u,3,0.1,,,,,,,,,\n<html>\n", UnreadableResponse, "the CSV is broken in row 2: Expected 12 columns, got 1"),
+        (FACE + b'"u,3,0.1,,,,,,,,,\n' * 2, UnreadableResponse, "the CSV is broken in line 3: a quote within a cell"),
+        (
+            FACE + b'u,3,0.1,,,,,,,,,\nu"v,3,0.1,,,,,,,,,\n',
+            UnreadableResponse,
+            "the CSV is broken in line 3: a quote within a cell",
+        ),
+        (FACE + b'"u"v",3,0.1,,,,,,,,,\n', UnreadableResponse, "the CSV is broken in line 2: a quote within a cell"),
+        (FACE + b'u,3,0.1,,,,,,"0.5,,,\nu,3,0.1,,,,,,0.5,,,\n', UnreadableResponse, "the CSV is broken"),
+        (FACE + b'u,"3"x,0.1,,,,,,,,,\n', UnreadableResponse, "the CSV is broken in line 2: a quote within a cell"),
+        (FACE + b"u,3,0.1,,,,,,0;5,,,\n", UnreadableResponse, "in row 1 in the column Joy"),
+        (b"Id,ID,Time\n", UnreadableResponse, "two of its columns have one name"),
+        (b"ID;Frame;Time\n", NotHumeData, "this is text that is no such CSV"),
+        (b"%PDF-1.7\n", NotHumeData, "this is text that is no such CSV"),
+        (b'{"message": "x", "Id": 3}\n', NotHumeData, "this is text that is no such CSV"),
         (FACE + b"u,3,0.1,,,,,,,,,0.5", UnreadableResponse, "its last line has no end"),
     ],
 )
@@ -236,6 +277,33 @@ def test_a_member_that_lies_about_its_size_is_not_read_beyond_it() -> None:
     assert honest.count(size) == 2
     with pytest.raises(UnreadableResponse):
         flatten_artifacts(io.BytesIO(honest.replace(size, (500).to_bytes(4, "little"))))
+
+
+def test_a_member_that_claims_gigabytes_is_refused_unread() -> None:
+    honest = zipped({PLACE: FACE, "b.json": b"[]"}).getvalue()
+    for claimed in (0xFFFFFFFE, 1 << 31):
+        data = bytearray(honest)
+        at = data.index(b"PK\x01\x02") + 24  # its size, unpacked, in the directory
+        data[at : at + 4] = claimed.to_bytes(4, "little")
+        with pytest.raises(UnreadableResponse, match=f"has {claimed} bytes, more than the limit|no honest archive"):
+            flatten_artifacts(io.BytesIO(bytes(data)))
+    with pytest.raises(UnreadableResponse, match="no honest archive"):
+        flatten_artifacts(io.BytesIO(bytes(data)), limits=Limits(member_bytes=1 << 40))
+
+
+def test_members_that_share_their_bytes_are_refused() -> None:
+    inside = FACE + b"u,3,0.1,,,,,,0.5,,,\n" * 2000
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(PLACE, inside)
+        [first] = archive.filelist
+        for i in range(500):  # each a name more in the directory, and no byte more of data
+            again = zipfile.ZipInfo(f"file-{i}-a/csv/a/face.csv")
+            for field in ("compress_type", "CRC", "compress_size", "file_size", "header_offset", "flag_bits"):
+                setattr(again, field, getattr(first, field))
+            archive.filelist.append(again)
+    with pytest.raises(UnreadableResponse, match="no honest archive"):
+        flatten_artifacts(io.BytesIO(out.getvalue()), limits=Limits(free_bytes=1 << 20))
 
 
 def test_an_encrypted_archive_is_told() -> None:

@@ -11,6 +11,7 @@ import zipfile
 import pyarrow as pa
 import pytest
 from test_artifacts import FACE, PLACE, zipped
+from test_dialects import EXPRESSIONS, HEADERS
 from v0_payloads import FORMS, JobMaker, JobSource
 
 from humeanalytics.errors import HumeAnalyticsError, NotHumeData, UnreadableResponse
@@ -53,7 +54,8 @@ def parts_of(data: bytes, limits: Limits | None = None) -> list[SavedPart]:
     [
         (ARTIFACTS, Kind.ARTIFACTS, "a ZIP archive with 1 CSVs of artifacts"),
         (FACE, Kind.ARTIFACT_CSV, "a CSV of artifacts with 12 columns"),
-        (b"\xef\xbb\xbfId,Joy\r\n", Kind.ARTIFACT_CSV, "a CSV of artifacts with 2 columns"),
+        *((b"\xef\xbb\xbf" + header.encode() + b"\r\n", Kind.ARTIFACT_CSV, "a CSV of artifacts") for header in HEADERS.values()),
+        (b"Id," + EXPRESSIONS.encode() + b"\n", Kind.ARTIFACT_CSV, "a CSV of artifacts with 49 columns"),
         (JOB, Kind.JOB, "the details of a v0 job"),
         (b"[" + JOB + b"," + JOB + b"]", Kind.JOB, "the details of a v0 job"),
         (b'{"face": {"predictions": [{"bbox": {}}]}}', Kind.STREAMING, "streaming"),
@@ -67,6 +69,18 @@ def parts_of(data: bytes, limits: Limits | None = None) -> list[SavedPart]:
         (zipped({"a.txt": b"x"}).getvalue(), Kind.ZIP, "a ZIP archive of 1 files, none of them artifacts"),
         (b"PK\x03\x04broken", Kind.ZIP, "a ZIP archive that is broken"),
         (b"id,participant,age\n1,2,3\n", Kind.OTHER, "a CSV with the columns id, participant, age"),
+        (b"Id,Text,Time\n1,no,3\n", Kind.OTHER, "a CSV with the columns Id, Text, Time"),
+        (b"id,participant,joy,anger,BeginTime\n1,2,3,4,5\n", Kind.OTHER, "a CSV with the columns id, participant, joy, anger"),
+        (HEADERS["face"].replace(",", ";").encode(), Kind.OTHER, "text that is no JSON"),
+        (HEADERS["face"].replace(",", "\t").encode(), Kind.OTHER, "text that is no JSON"),
+        (HEADERS["face"].encode("utf-16"), Kind.OTHER, "UTF-16 text"),
+        (b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', Kind.JSON, "a JSON object with the keys cells"),
+        (b'{"type": "FeatureCollection", "features": []}', Kind.JSON, "a JSON object with the keys type, features"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj", Kind.OTHER, "a PDF document"),
+        (b"<!DOCTYPE html>\n<html lang=en>", Kind.OTHER, "an HTML page"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", Kind.OTHER, "a PNG image"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", Kind.OTHER, "a JPEG image"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), Kind.OTHER, "binary data"),
         (b"SELECT 1", Kind.OTHER, "text that is no JSON"),
         (b"RIFF....WAVE", Kind.OTHER, "a RIFF file"),
         (b"", Kind.OTHER, "an empty file"),
@@ -131,6 +145,16 @@ def test_a_csv_alone_is_flattened_by_its_path() -> None:
     assert [(a.file, a.model) for a in part.flatten().answers] == [("talk.mp4", "face")]
     [part] = parts_of(zipped({"talk.mp4/face.csv": FACE}).getvalue())
     assert [(a.file, a.model) for a in part.flatten().answers] == [("talk.mp4", "face")]
+
+
+def test_a_csv_that_somebody_called_otherwise_is_known_by_its_columns() -> None:
+    for model, header in HEADERS.items():
+        line = ",".join("x" if name in ("Id", "Text") else "1" for name in header.split(","))
+        [part] = saved_parts(io.BytesIO(f"{header}\n{line}\n".encode()), name=f"kept/p01 {model} (1).csv")
+        [answer] = part.flatten().answers
+        assert (answer.model, answer.file, answer.rows) == (model, f"p01 {model} (1)", 1)
+    [part] = saved_parts(io.BytesIO(b"Id," + EXPRESSIONS.encode() + b"\n"), name="mesh.csv")
+    assert [(a.model, a.file) for a in part.flatten().answers] == [("facemesh", "mesh")]
 
 
 def test_artifacts_with_json_beside_them_are_parts_of_their_own_and_pictures_none() -> None:
