@@ -1,4 +1,4 @@
-"""A recording to what an API accepts: probe now; decode, resample, split and frame for v1.
+"""A recording to what an API accepts: probed, decoded, resampled, split in silence, framed, packed.
 
-PyAV does the decoding. What must not enter: HTTP, the ledger, the lake.
+PyAV does the decoding, Pillow that of photos. What must not enter: HTTP, the ledger, the lake.
 """

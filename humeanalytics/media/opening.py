@@ -86,7 +86,10 @@ def open_recording(path: str | os.PathLike[str], known: KnownState | None = None
             bare = BARE_STREAMS.get(container.format.name)
             if bare is not None and not head.startswith(bare):
                 probe(file)  # FFmpeg finds a packet or two in almost anything; this counts them
-            yield container
+            try:
+                yield container
+            except av.FFmpegError as error:
+                raise refused(file, f"cannot be decoded: {reason(error)}") from error
 
 
 def only(stream: Track) -> Track:
@@ -103,7 +106,7 @@ def note_if_short(what: str, container: InputContainer, stream: Stream, read_s: 
     if name in _GUESSING:
         return
     if stream.duration is not None and stream.time_base is not None:
-        begin_s = (stream.start_time or 0) * stream.time_base - Fraction(begin_us(container), 1_000_000)
+        begin_s = (stream.start_time or 0) * stream.time_base - Fraction(begin_us(container) or 0, 1_000_000)
         promised_s = float(begin_s + stream.duration * stream.time_base)
     elif container.duration is not None and len(container.streams.audio) + len(container.streams.video) == 1:
         promised_s = container.duration / 1e6
@@ -113,13 +116,13 @@ def note_if_short(what: str, container: InputContainer, stream: Stream, read_s: 
         notes.append(f"Cut short: {promised_s:.1f} s of {what} are promised, {read_s:.1f} s could be read.")
 
 
-def begin_us(container: InputContainer) -> int:
-    """Return the time stamp at which a recording begins, in microseconds.
+def begin_us(container: InputContainer) -> int | None:
+    """Return the time stamp at which a recording begins, in microseconds; None where the container does not tell.
 
     Some containers count what an encoder needs to warm up as time before 0; it is never shown, and the beginning is 0.
     """
-    start_us = container.start_time or 0
-    return 0 if -100_000 < start_us < 0 else start_us
+    start_us: int | None = container.start_time  # None, whatever its type says, where it is unknown
+    return 0 if start_us is not None and -100_000 < start_us < 0 else start_us
 
 
 def reason(error: BaseException) -> str:

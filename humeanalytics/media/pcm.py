@@ -8,6 +8,7 @@ at its time. Time stamps that jump back, or so far ahead that they cannot be mea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Literal
 
 import av
@@ -15,6 +16,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.filter import Graph
 from numpy.typing import NDArray
 
 from humeanalytics.media.opening import begin_us, note_if_short, only, reason, refused
@@ -46,7 +48,7 @@ def heard(container: InputContainer, stream: AudioStream, channels: Channels, no
     Raises:
         UnreadableRecording: With ``"split"``, the number of channels changes on the way.
     """
-    clock = _Clock(container, notes)
+    clock = _Clock(container, stream, notes)
     segment: _Segment | None = None
     for frame in _decoded(container, stream, notes):
         missing = clock.missing_before(frame, segment.now if segment else 0, first=segment is None)
@@ -87,8 +89,11 @@ def _decoded(container: InputContainer, stream: AudioStream, notes: list[str]) -
 class _Clock:
     """Holds time stamps against the samples that came; everything in samples at 16 kHz since the recording's beginning."""
 
-    def __init__(self, container: InputContainer, notes: list[str]) -> None:
-        self._start = begin_us(container) * RATE_HZ // 1_000_000
+    def __init__(self, container: InputContainer, stream: AudioStream, notes: list[str]) -> None:
+        base = stream.time_base or Fraction(1, RATE_HZ)
+        self._numerator, self._denominator = base.numerator * RATE_HZ, base.denominator
+        begin = begin_us(container)
+        self._start = None if begin is None else begin * RATE_HZ // 1_000_000
         self._length = None if container.duration is None else (container.duration * RATE_HZ) // 1_000_000
         self._ahead = 0
         self._filled = self._holes = self._jumps = 0
@@ -96,9 +101,13 @@ class _Clock:
 
     def missing_before(self, frame: AudioFrame, now: int, *, first: bool) -> int:
         """Return how many samples of silence belong between ``now`` and a frame."""
-        if frame.pts is None or frame.time_base is None:
+        pts = frame.pts
+        if pts is None:
             return 0
-        at = frame.pts * frame.time_base.numerator * RATE_HZ // frame.time_base.denominator - self._start - self._ahead
+        at = pts * self._numerator // self._denominator
+        if self._start is None:
+            self._start = at
+        at -= self._start + self._ahead
         missing = at - now
         if missing >= 0 and (first or missing > _TOLERANCE_SAMPLES):
             farthest = now + _PLAUSIBLE_HOLE_SAMPLES if self._length is None else self._length + RATE_HZ
@@ -109,7 +118,7 @@ class _Clock:
                 return missing
         elif missing >= -_TOLERANCE_SAMPLES:
             return 0
-        self._jumps += 0 if first else 1
+        self._jumps += 1
         self._ahead += missing
         return 0
 
@@ -133,11 +142,9 @@ class _Segment:
         self._format = (frame.format.name, layout, frame.sample_rate)
         self._rate_hz = frame.sample_rate
         self._average = nameless and channels == "mix"
-        self._resampler = av.AudioResampler(
-            format="s16p" if planar else "s16", layout=layout if planar else "mono", rate=RATE_HZ, frame_size=_BLOCK_SAMPLES
-        )
+        self._graph = _resampling(frame, "s16p" if planar else "s16", layout if planar else "mono")
         self._begin = begin
-        self._fed = self._given = 0
+        self._fed = self._given = self._waiting = 0
 
     @property
     def now(self) -> int:
@@ -148,23 +155,44 @@ class _Segment:
         return (frame.format.name, frame.layout.name, frame.sample_rate) == self._format
 
     def feed(self, frame: AudioFrame) -> Iterator[Samples]:
+        self._graph.push(frame)
         self._fed += frame.samples
-        for piece in self._resampler.resample(frame):
-            self._given += piece.samples
-            yield self._rows_of(piece)
+        self._waiting += frame.samples
+        if self._waiting >= self._rate_hz:  # asking after each of many small frames would take longer than the work itself
+            self._waiting = 0
+            for rows in self._resampled():
+                self._given += rows.shape[1]
+                yield rows
 
     def finish(self) -> Samples:
-        pieces = [self._rows_of(piece) for piece in self._resampler.resample(None)]
-        last = np.concatenate([np.zeros((self.rows, 0), np.int16), *pieces], axis=1)
+        self._graph.push(None)
+        last = np.concatenate([np.zeros((self.rows, 0), np.int16), *self._resampled()], axis=1)
         due = self.now - self._begin - self._given
         short = due - last.shape[1]
         if abs(short) > _RESAMPLER_SLACK_SAMPLES:
             raise RuntimeError(f"{self._fed:,} samples at {self._rate_hz} Hz became {short:,} samples too few at {RATE_HZ} Hz.")
         return np.pad(last[:, :due], ((0, 0), (0, max(short, 0))))
 
-    def _rows_of(self, piece: AudioFrame) -> Samples:
-        rows: Samples = np.asarray(piece.to_ndarray(), np.int16)
-        return np.rint(rows.mean(axis=0, keepdims=True)).astype(np.int16) if self._average else rows
+    def _resampled(self) -> Iterator[Samples]:
+        while True:
+            try:
+                piece = self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            assert isinstance(piece, AudioFrame)
+            rows: Samples = np.asarray(piece.to_ndarray(), np.int16)
+            yield np.rint(rows.mean(axis=0, keepdims=True)).astype(np.int16) if self._average else rows
+
+
+def _resampling(frame: AudioFrame, sample_format: str, layout: str) -> Graph:
+    graph = Graph()
+    source = graph.add(
+        "abuffer", sample_rate=str(frame.sample_rate), sample_fmt=frame.format.name, channel_layout=frame.layout.name
+    )
+    form = graph.add("aformat", sample_rates=str(RATE_HZ), sample_fmts=sample_format, channel_layouts=layout)
+    graph.link_nodes(source, form, graph.add("abuffersink")).configure()
+    graph.set_audio_frame_size(_BLOCK_SAMPLES)
+    return graph
 
 
 def _silence(rows: int, samples: int) -> Iterator[Samples]:

@@ -41,7 +41,8 @@ def shown(container: InputContainer, stream: VideoStream, fps: float, notes: lis
 
     A second is divided into ``fps`` equal parts, counted from the beginning; of each part, the first frame that begins in it.
     """
-    begin_s = begin_us(container) / 1e6
+    begin = begin_us(container)
+    begin_s = None if begin is None else begin / 1e6
     end_s = None if container.duration is None else container.duration / 1e6
     part, last_s, last_length_s, ahead_s, jumps = 0, -1.0, 0.0, 0.0, 0
     for frame in _decoded(container, stream, notes):
@@ -49,7 +50,10 @@ def shown(container: InputContainer, stream: VideoStream, fps: float, notes: lis
         if stamp is None or frame.time_base is None:
             time_s = max(last_s, 0.0) + float(1 / (stream.average_rate or Fraction(25)))
         else:
-            time_s = float(stamp * frame.time_base) - begin_s - ahead_s
+            time_s = float(stamp * frame.time_base)
+            if begin_s is None:
+                begin_s = time_s
+            time_s -= begin_s + ahead_s
             beyond = end_s is not None and time_s > end_s + _JUMP_S and time_s > last_s + _JUMP_S
             if last_s >= 0 and (time_s < last_s - _JUMP_S or beyond):
                 jumps += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import tracemalloc
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -296,6 +297,18 @@ def test_chunks_come_while_the_rest_is_still_to_be_decoded(write_wav: Write, fol
     assert first.offset == 0 and read(first).size
     chunks.close()
     assert [path.name for path in folder.iterdir()] == [first.path.name], "what was not complete is gone"
+
+
+def test_memory_does_not_grow_with_the_recording(write_wav: Write, folder: Path) -> None:
+    peaks = []
+    for minutes in (30, 60):
+        path = write_wav(np.tile(np.frombuffer(b"\x80\x90\x70", "u1"), minutes * 60 * 4000 // 3), 4000)
+        tracemalloc.start()
+        for chunk in sound_chunks(path, folder, []):
+            chunk.path.unlink()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0] < 80_000_000
 
 
 def test_other_words_for_channels_are_refused(write_wav: Write, folder: Path) -> None:
