@@ -21,8 +21,8 @@ _FLUSH_ROWS = 8192
 _FIELD_TYPES: dict[pa.DataType, Any] = {
     pa.string(): str,
     pa.int64(): Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
-    pa.float64(): Annotated[float, Meta(ge=-(2.0**53), le=2.0**53)],
-    pa.float32(): Annotated[float, Meta(ge=-(2.0**53), le=2.0**53)],
+    pa.float64(): Annotated[float, Meta(gt=-(2.0**53), lt=2.0**53)],
+    pa.float32(): Annotated[float, Meta(gt=-(2.0**53), lt=2.0**53)],
 }
 
 

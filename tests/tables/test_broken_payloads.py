@@ -57,6 +57,8 @@ PLACE = "$[0].results.predictions[0].models.face.grouped_predictions[0].predicti
         ),
         (ROW | {"time": "0.5"}, 'time is "0.5", not a number'),
         (ROW | {"time": 2**63 + 1}, f"time is {2**63 + 1}, not a number that a float holds"),
+        (ROW | {"time": 2**53 + 1}, f"time is {2**53 + 1}, not a number that a float holds"),
+        (ROW | {"box": {"x": -(2**53) - 1}}, f"box.x is {-(2**53) - 1}, not a number that a float holds"),
         (ROW | {"frame": 2**63}, f"frame is {2**63}, not a whole number of 64 bits"),
         (ROW | {"frame": 0.5}, "frame is 0.5, not a whole number"),
         (ROW | {"prob": 1e39}, "prob is 1e39, which no float32 holds"),
@@ -70,6 +72,12 @@ def test_a_wrong_value_is_named_with_its_place(row: dict[str, Any] | str, reason
     assert str(caught.value).startswith(f"job.json: {PLACE}: ")
     assert reason in str(caught.value)
     assert caught.value.item == "job.json"
+
+
+def test_whole_numbers_that_a_float_holds_are_kept_however_large() -> None:
+    row = ROW | {"time": 2**53, "box": {"x": 2**53 - 1, "y": -(2**53), "w": 2**62, "h": 2.0**53 + 2}}
+    [read] = flatten_predictions(payload(row)).tables["face"].to_pylist()
+    assert [read[name] for name in ("time_s", "box_x", "box_y", "box_w", "box_h")] == [row["time"], *row["box"].values()]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "nan", "1e", "01", "1.", ".5", "+1", "0x10", "1_0"])
