@@ -188,11 +188,11 @@ class Catalog:
         expressions = dict.fromkeys(column for _, column, kind in known if kind == "expression")
         self._view("names", views.view_text("names").sql)
         self._view("scores_v0", views.scores_v0(scores, other))
-        for name in ("scores_v1", "coverage", "costs"):
+        for name in ("scores_v1", "spoken", "coverage", "costs"):
             self._view(name, views.view_text(name).sql)
         macro = views.view_text("top_expressions").fill(expressions=", ".join(map(literal, expressions)))
         self._make("top_expressions", f"CREATE OR REPLACE MACRO main.top_expressions(table_name, k := 10) AS TABLE {macro}")
-        made = ("names", "scores_v0", "scores_v1", "coverage", "costs")
+        made = ("names", "scores_v0", "scores_v1", "spoken", "coverage", "costs")
         found = {name: Relation(name, "view", views.view_text(name).about) for name in made}
         return found | {"top_expressions": Relation("top_expressions", "macro", views.view_text("top_expressions").about)}
 

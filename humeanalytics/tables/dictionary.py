@@ -65,6 +65,14 @@ Every table, what a row of it is, and every column. Written by `python -m humean
   be parts of a longer one.
 - In `scorings` the model is `audio` or `video`; its `rows` are those of all three tables together.
 
+## Reading words
+
+- v1 gives no transcript and tells no speakers apart. `words` has what files beside the recordings say (subtitles, Whisper,
+  TextGrid, RTTM), in their own words: nothing is corrected, merged or guessed. Names of speakers are the file's.
+- The clock is the recording's, as the file tells it; a file that was made of another cut of the recording does not fit, and
+  nothing can tell. Rows may overlap: people do.
+- Several files may tell of one recording. `words` has all of them, `source_id` apart; `spoken` takes the text of one.
+
 ## Columns nobody has declared
 
 A name of Hume's that is in no list becomes a column by the same rule as the known ones (lower case, everything but letters and

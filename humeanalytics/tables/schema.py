@@ -28,6 +28,7 @@ from humeanalytics.tables.declarations import (
 )
 from humeanalytics.tables.declarations import declared as _c
 from humeanalytics.tables.expression_schema import EXPRESSION_TABLES, UPLOADS
+from humeanalytics.tables.words_schema import WORD_SOURCES, WORDS
 
 __all__ = [
     "HUME_FIELD",
@@ -279,7 +280,8 @@ _BOOKKEEPING = (
 )
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (*map(_score_table, vocabulary.MODELS), *EXPRESSION_TABLES, *_BOOKKEEPING, UPLOADS)
+    table.name: table
+    for table in (*map(_score_table, vocabulary.MODELS), *EXPRESSION_TABLES, *_BOOKKEEPING, UPLOADS, WORD_SOURCES, WORDS)
 }
 #: Tables whose rows are scores of v0.
 SCORE_TABLES: tuple[str, ...] = vocabulary.MODELS
