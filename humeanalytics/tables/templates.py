@@ -26,8 +26,10 @@ from humeanalytics.tables.fields import FLOAT32_END
 Ints = NDArray[np.int64]
 
 _NUMBER = rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-_SCORE = re.compile(rb'"score"[ \t\r\n]*:[ \t\r\n]*(' + _NUMBER + rb")(?=[ \t\r\n]*[,}])")
-_LIST = re.compile(rb"\[(?:[^][{}]*\{[^][{}]*\})+[ \t\r\n]*\]")
+_BLANK = rb"[ \t\r\n]*"
+# An entry with a name, a score and nothing else, each once. A name with brackets would make a list harder to take apart.
+_ENTRY = re.compile(rb'\{B"name"B:B"(?:[^]["\\{}]|\\.)*"B,B"score"B:B(N)B\}'.replace(b"B", _BLANK).replace(b"N", _NUMBER))
+_LIST = re.compile(rb"\[B(?:EB,B)*EB\]".replace(b"B", _BLANK).replace(b"E", _ENTRY.pattern))
 # What a number is checked against that is not plainly digits, a point and digits. No "-0", which JSON readers take for the
 # whole number 0, and no more digits of a whole number than a float holds.
 _RARE_NUMBER = re.compile(rb"-?(?!0+$)(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -71,15 +73,12 @@ class Template:
             entries: list[dict[str, Any]] = msgspec.json.decode(text, type=list[dict[str, Any]])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        spans = [match.span(1) for match in _SCORE.finditer(text)]
-        plain = all(list(entry) == ["name", "score"] and type(entry["name"]) is str for entry in entries)
-        if not plain or len(spans) != len(entries):
-            return None
+        spans = [match.span(1) for match in _ENTRY.finditer(text)]
         ends = [span[1] for span in spans]
         starts = [span[0] for span in spans[1:]] + [len(text)]
         gaps = [text[end:start] for end, start in zip(ends, starts, strict=True)]
         head = text[: spans[0][0]]
-        if any(gap.count(b"}") != 1 for gap in gaps) or max(map(len, [head, *gaps])) > _MAX_GAP_BYTES:
+        if max(map(len, [head, *gaps])) > _MAX_GAP_BYTES:
             return None
         return _template(tuple(entry["name"] for entry in entries), head, tuple(gaps))
 

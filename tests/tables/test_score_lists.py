@@ -138,6 +138,10 @@ def test_lists_that_differ_a_little_are_each_read_as_they_are() -> None:
         "null",
         usual.replace("]", " ]"),
         usual.replace("[", "[ ", 1),
+        usual.replace('"score":', '"score":0.75,"name":"Joy","score":', 1),
+        usual.replace('"score":', '"score":0.75,"name":"Awe","x":', 1),
+        usual.replace('"score":', '"score":0.75,"name":"Awe","score":null,"x":', 1),
+        usual.replace('"score":', '"score":0.75,"sc\\u006fre":', 1),
     ]
     lists = [usual] * 5
     for each in odd:
@@ -146,7 +150,7 @@ def test_lists_that_differ_a_little_are_each_read_as_they_are() -> None:
     found = outcome(data, by_name=False)
     assert isinstance(found, Flattened)
     assert found == outcome(data, by_name=True)
-    assert found.names_doubled == 2
+    assert found.names_doubled == 4
 
 
 @settings(max_examples=100, deadline=None)
@@ -198,6 +202,16 @@ def test_what_is_cut_and_what_is_left_make_up_the_whole(seed: int) -> None:
         at += size
     left += cutter.feed(b"", last=True)
     assert cutter.restored(json.loads(left)) == json.loads(data)
+
+
+@pytest.mark.parametrize(
+    "entry", ['{"name":"A","score":0.5,"name":"B","score":null}', '{"name":"A","score":0.5,"sc\\u006fre":0.25}']
+)
+def test_a_list_with_a_key_twice_in_an_entry_teaches_nothing(entry: str) -> None:
+    lists = [f'[{entry},{{"name":"Joy","score":0.{i}5}}]' for i in range(9)]
+    data = payload(lists)
+    assert cut_from(data) == 0
+    assert outcome(data, by_name=False) == outcome(data, by_name=True)
 
 
 @pytest.mark.parametrize("after", [".26", "5", "e5", "E5", "-1", "+1", " 5", '"x"', "[]", "{}"])
