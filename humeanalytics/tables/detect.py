@@ -53,7 +53,7 @@ def detect(file: IO[bytes]) -> Detected:
     Examples:
         >>> import io
         >>> detect(io.BytesIO(b'{"job_id": "1", "request": {}, "state": {}}')).about
-        'the details of a v0 job, not its predictions'
+        'the details of a v0 job'
     """
     file.seek(0)
     head = file.read(_HEAD_BYTES)

@@ -21,7 +21,7 @@ _MAGIC = (
 )
 #: Answers of Hume's v0 API beside the predictions of batch jobs. The second kind holds no scores.
 STREAMING = "answers of Hume's streaming API"
-JOB = "the details of a v0 job, not its predictions"
+JOB = "the details of a v0 job"
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _NAMES_SHOWN = 8
 

@@ -7,6 +7,7 @@ import io
 import json
 import random
 import zipfile
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -91,6 +92,35 @@ def test_kinds_show_in_the_content(data: bytes, kind: Kind, about: str) -> None:
     found = detect(file)
     assert (found.kind, file.tell()) == (kind, 0)
     assert about in found.about
+
+
+REQUEST = {"models": {"face": {"fps_pred": 3, "facs": None}, "ner": None}, "urls": ["https://x.com/a"] * 60, "files": []}
+STATE = {"status": "COMPLETED", "created_timestamp_ms": 1, "num_predictions": 3, "num_errors": 0}
+DETAILS = {"type": "INFERENCE", "job_id": "1", "user_id": "2", "request": REQUEST, "state": STATE}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        DETAILS,
+        dict(reversed(DETAILS.items())),
+        {"jobId": "1", "request": REQUEST, "state": STATE},
+        DETAILS | {"status": "COMPLETED", "base_url": "https://api.hume.ai"},
+        {"job_id": "1", "status": "COMPLETED", "request": REQUEST, "creation_timestamp": 1, "completed": {"num_predictions": 3}},
+        [DETAILS] * 50,
+        {"jobs": [DETAILS] * 3, "when": "today"},
+        {f"job {i}": {"details": DETAILS} for i in range(3)},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_details_and_lists_of_jobs_are_known_and_hold_no_scores(payload: Any, indent: int | None) -> None:
+    data = json.dumps(payload, indent=indent).encode()
+    [part] = parts_of(data)
+    assert (part.detected.kind, part.can_be_flattened) == (Kind.JOB, False)
+    with pytest.raises(NotHumeData, match="x: this is the details of a v0 job, not the scores of a v0"):
+        part.flatten()
+    with pytest.raises(NotHumeData, match="this is the details of a v0 job"):
+        flatten_predictions(data)
 
 
 @pytest.mark.parametrize(
