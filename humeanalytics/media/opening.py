@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Stream
 
 from humeanalytics.errors import UnreadableRecording
@@ -92,12 +93,23 @@ def open_recording(path: str | os.PathLike[str], known: KnownState | None = None
                 raise refused(file, f"cannot be decoded: {reason(error)}") from error
 
 
-def only(stream: Track) -> Track:
-    """Return a track after telling FFmpeg to pass over all others, which it then need not even read."""
-    for other in stream.container.streams:
+def packets_of(container: InputContainer, stream: Track, notes: list[str]) -> Iterator[Packet[Track]]:
+    """Yield the packets of one track, up to where the file can be read; of the others, FFmpeg passes over what it can."""
+    for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
-    return stream
+    packets: Any = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:  # PyAV's, at the very end, where another track began in the middle of the file
+            return
+        except av.FFmpegError as error:
+            notes.append(f"The file cannot be read to its end: {reason(error)}.")
+            return
+        if packet is None:
+            return
+        yield packet
 
 
 def note_if_short(what: str, container: InputContainer, stream: Stream, read_s: float, notes: list[str]) -> None:

@@ -19,7 +19,7 @@ from av.container import InputContainer
 from av.filter import Graph
 from numpy.typing import NDArray
 
-from humeanalytics.media.opening import begin_us, note_if_short, only, reason, refused
+from humeanalytics.media.opening import begin_us, note_if_short, packets_of, refused
 from humeanalytics.media.wav import RATE_HZ
 
 Channels = Literal["mix", "split"]
@@ -29,8 +29,15 @@ Samples = NDArray[np.int16]
 _BLOCK_SAMPLES = RATE_HZ
 #: Time stamps are rounded, to milliseconds in some containers and to whole packets in others: less than this is no hole.
 _TOLERANCE_SAMPLES = RATE_HZ // 10
-#: How far ahead time stamps are followed where the container does not tell how long it is.
-_PLAUSIBLE_HOLE_SAMPLES = 600 * RATE_HZ
+#: Silence is paid for, and a damaged time stamp may ask for years of it. So holes are filled up to ten minutes all told,
+#: and nine times what could be heard besides, as in a call of which only speech was stored; ...
+_PLAUSIBLE_SAMPLES = 600 * RATE_HZ
+_PLAUSIBLE_TIMES_HEARD = 9
+#: ... one up to an hour; and a track starts up to four hours after the other.
+_LONGEST_HOLE_SAMPLES = 3600 * RATE_HZ
+_LATEST_START_SAMPLES = 4 * 3600 * RATE_HZ
+_PLAUSIBLE_RATES_HZ = range(1000, 1_000_001)
+_NOTEWORTHY_SAMPLES = 60 * RATE_HZ
 #: A resampler gives a sample more or less than is due; of a sound shorter than its filter, it gives nothing.
 _RESAMPLER_SLACK_SAMPLES = 64
 
@@ -51,6 +58,8 @@ def heard(container: InputContainer, stream: AudioStream, channels: Channels, no
     clock = _Clock(container, stream, notes)
     segment: _Segment | None = None
     for frame in _decoded(container, stream, notes):
+        if frame.sample_rate not in _PLAUSIBLE_RATES_HZ:
+            raise refused(container.name, f"says it has {frame.sample_rate:,} samples a second: its header is damaged")
         missing = clock.missing_before(frame, segment.now if segment else 0, first=segment is None)
         if segment is None or missing or not segment.takes(frame):
             ended, segment = segment, _Segment(frame, channels, (segment.now if segment else 0) + missing)
@@ -69,15 +78,7 @@ def heard(container: InputContainer, stream: AudioStream, channels: Channels, no
 
 def _decoded(container: InputContainer, stream: AudioStream, notes: list[str]) -> Iterator[AudioFrame]:
     damaged = 0
-    packets = container.demux(only(stream))
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-        except av.FFmpegError as error:
-            notes.append(f"The file cannot be read to its end: {reason(error)}.")
-            break
+    for packet in packets_of(container, stream, notes):
         try:
             yield from packet.decode()
         except av.FFmpegError:
@@ -96,7 +97,7 @@ class _Clock:
         self._start = None if begin is None else begin * RATE_HZ // 1_000_000
         self._length = None if container.duration is None else (container.duration * RATE_HZ) // 1_000_000
         self._ahead = 0
-        self._filled = self._holes = self._jumps = 0
+        self._late = self._filled = self._holes = self._jumps = 0
         self._notes = notes
 
     def missing_before(self, frame: AudioFrame, now: int, *, first: bool) -> int:
@@ -110,9 +111,10 @@ class _Clock:
         at -= self._start + self._ahead
         missing = at - now
         if missing >= 0 and (first or missing > _TOLERANCE_SAMPLES):
-            farthest = now + _PLAUSIBLE_HOLE_SAMPLES if self._length is None else self._length + RATE_HZ
-            if at <= farthest:
-                if not first:
+            if missing <= self._plausible(now, first):
+                if first:
+                    self._late = missing
+                else:
                     self._holes += 1
                     self._filled += missing
                 return missing
@@ -122,7 +124,17 @@ class _Clock:
         self._ahead += missing
         return 0
 
+    def _plausible(self, now: int, first: bool) -> int:
+        ahead = _LATEST_START_SAMPLES
+        if not first:
+            heard_samples = now - self._late - self._filled
+            at_all = _PLAUSIBLE_SAMPLES + _PLAUSIBLE_TIMES_HEARD * heard_samples - self._filled
+            ahead = min(at_all, _LONGEST_HOLE_SAMPLES)
+        return ahead if self._length is None else min(ahead, self._length + RATE_HZ - now)
+
     def tell(self) -> None:
+        if self._late > _NOTEWORTHY_SAMPLES:
+            self._notes.append(f"The sound begins {self._late / RATE_HZ:.0f} s after the pictures; until then there is silence.")
         if self._holes:
             holes = "a hole" if self._holes == 1 else f"{self._holes:,} holes"
             self._notes.append(f"{self._filled / RATE_HZ:.1f} s of silence stand for {holes} in the sound.")
@@ -137,12 +149,13 @@ class _Segment:
     def __init__(self, frame: AudioFrame, channels: Channels, begin: int) -> None:
         layout = frame.layout.name
         nameless = frame.layout.nb_channels > 2 and layout.endswith(" channels")
-        planar = channels == "split" or nameless
+        apart = channels == "split" or nameless
         self.rows = frame.layout.nb_channels if channels == "split" else 1
         self._format = (frame.format.name, layout, frame.sample_rate)
         self._rate_hz = frame.sample_rate
         self._average = nameless and channels == "mix"
-        self._graph = _resampling(frame, "s16p" if planar else "s16", layout if planar else "mono")
+        self._interleaved = frame.layout.nb_channels if apart else 1
+        self._graph = _resampling(frame, layout if apart else "mono")
         self._begin = begin
         self._fed = self._given = self._waiting = 0
 
@@ -180,16 +193,17 @@ class _Segment:
             except (av.BlockingIOError, av.EOFError):
                 return
             assert isinstance(piece, AudioFrame)
-            rows: Samples = np.asarray(piece.to_ndarray(), np.int16)
+            # interleaved, not planar: PyAV reads beyond its planes where there are more than eight
+            rows: Samples = np.asarray(piece.to_ndarray(), np.int16).reshape(-1, self._interleaved).T
             yield np.rint(rows.mean(axis=0, keepdims=True)).astype(np.int16) if self._average else rows
 
 
-def _resampling(frame: AudioFrame, sample_format: str, layout: str) -> Graph:
+def _resampling(frame: AudioFrame, layout: str) -> Graph:
     graph = Graph()
     source = graph.add(
         "abuffer", sample_rate=str(frame.sample_rate), sample_fmt=frame.format.name, channel_layout=frame.layout.name
     )
-    form = graph.add("aformat", sample_rates=str(RATE_HZ), sample_fmts=sample_format, channel_layouts=layout)
+    form = graph.add("aformat", sample_rates=str(RATE_HZ), sample_fmts="s16", channel_layouts=layout)
     graph.link_nodes(source, form, graph.add("abuffersink")).configure()
     graph.set_audio_frame_size(_BLOCK_SAMPLES)
     return graph

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,10 @@ _ICC = b"ICC_PROFILE\x00"
 _JFIF, _COLOURS, _ADOBE, _COMMENT = 0xE0, 0xE2, 0xEE, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
 #: What FFmpeg's and Pillow's readers raise of broken pictures.
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, OverflowError, MemoryError)
+_BROKEN = (
+    *(OSError, EOFError, ValueError, SyntaxError, OverflowError, MemoryError, RuntimeError, TypeError, LookupError),
+    *(struct.error, Image.DecompressionBombError),
+)
 
 
 @dataclass(frozen=True, slots=True)

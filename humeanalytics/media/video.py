@@ -11,7 +11,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from humeanalytics.media.opening import begin_us, note_if_short, only, reason, refused
+from humeanalytics.media.opening import begin_us, note_if_short, packets_of, refused
 
 #: Containers round times to milliseconds: a frame this much before its turn is on time.
 _ROUNDING_S = 0.001
@@ -72,16 +72,8 @@ def shown(container: InputContainer, stream: VideoStream, fps: float, notes: lis
 
 def _decoded(container: InputContainer, stream: VideoStream, notes: list[str]) -> Iterator[VideoFrame]:
     damaged = 0
-    packets = container.demux(only(stream))
     stream.thread_type = "AUTO"
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-        except av.FFmpegError as error:
-            notes.append(f"The file cannot be read to its end: {reason(error)}.")
-            break
+    for packet in packets_of(container, stream, notes):
         try:
             frames = packet.decode()
         except av.FFmpegError:

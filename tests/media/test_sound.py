@@ -169,12 +169,13 @@ def test_surround_sound_at_full_scale_is_not_clipped(write_sound: Write, folder:
 
 
 def test_channels_without_names_are_mixed_to_their_mean(write_wav: Write, folder: Path) -> None:
-    microphones = np.stack([np.full(4800, level) for level in (1000, 2000, 4000, 9000, 12_000)], 1).astype("<i2")
-    sound = only(prepare_sound(write_wav(microphones, RATE_HZ), folder))
-    assert np.abs(sound - 5600).max() <= 1
+    for levels in ((1000, 2000, 4000, 9000, 12_000), range(1000, 17_000, 1000)):
+        microphones = np.stack([np.full(4800, level) for level in levels], 1).astype("<i2")
+        sound = only(prepare_sound(write_wav(microphones, RATE_HZ), folder))
+        assert np.abs(sound - np.mean(levels)).max() <= 1
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 6])
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 16])
 def test_split_channels_are_each_as_they_were(write_wav: Write, folder: Path, count: int) -> None:
     samples = np.random.default_rng(2).integers(-30_000, 30_000, (20_000, count)).astype("<i2")
     sound = prepare_sound(write_wav(samples, RATE_HZ), folder, channels="split")
@@ -216,6 +217,34 @@ def test_a_hole_in_the_time_stamps_is_filled_with_silence(write_sound: Write, fo
     assert begins_s(only(prepared)) == pytest.approx([0.5, 7.5], abs=0.002)
     assert prepared.duration_s == pytest.approx(9.0, abs=0.002)
     assert prepared.notes == ("5.0 s of silence stand for a hole in the sound.",)
+
+
+def test_sound_that_begins_much_later_is_told(write_sound: Write, folder: Path) -> None:
+    sound = bursts(2, 8000, 0.5)
+    path = write_sound("a.mkv", sound, 8000, "pcm_s16le", starts=[(90.0, 0, len(sound))], film_s=92)
+    prepared = prepare_sound(path, folder)
+    assert begins_s(only(prepared)) == pytest.approx([90.5], abs=0.002)
+    assert prepared.notes == ("The sound begins 90 s after the pictures; until then there is silence.",)
+
+
+@pytest.mark.parametrize(("hole_s", "filled"), [(590, True), (700, False), (90_000, False)])
+def test_a_damaged_time_stamp_does_not_make_hours_of_silence(
+    write_sound: Write, folder: Path, hole_s: float, filled: bool
+) -> None:
+    sound = bursts(4, 8000, 0.5, 2.5)
+    path = write_sound("a.mka", sound, 8000, "pcm_s16le", starts=[(0.0, 0, 16_000), (2 + hole_s, 16_000, 32_000)])
+    prepared = prepare_sound(path, folder)
+    later_s = 2.5 + (hole_s if filled else 0)
+    assert begins_s(only(prepared)) == pytest.approx([0.5, later_s], abs=0.002)
+    (note,) = (note for note in prepared.notes if not note.startswith("Cut short"))
+    assert note.startswith("590.0 s of silence" if filled else "The time stamps of the sound jump once")
+
+
+def test_long_holes_in_a_long_recording_are_believed(write_sound: Write, folder: Path) -> None:
+    sound = np.tile(bursts(100, 8000, 0.5), 2)
+    path = write_sound("a.mka", sound, 8000, "pcm_s16le", starts=[(0.0, 0, 800_000), (900.0, 800_000, 1_600_000)])
+    chunks = prepare_sound(path, folder).chunks
+    assert [stretch.begin_ms + chunk.offset_ms for chunk in chunks for stretch in find_speech(read(chunk))] == [500, 900_500]
 
 
 def test_rounded_time_stamps_are_no_holes(write_sound: Write, folder: Path) -> None:
@@ -355,6 +384,12 @@ def test_what_is_no_sound_is_named(tmp_path: Path, folder: Path, name: str, cont
 def test_a_missing_file_is_named(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(UnreadableRecording, match=r"gone\.wav does not exist"):
         prepare_sound(tmp_path / "gone.wav", folder)
+
+
+@pytest.mark.parametrize("rate_hz", [1, 999, 1_526_774_656])
+def test_a_rate_nobody_records_at_is_a_damaged_header(write_wav: Write, folder: Path, rate_hz: int) -> None:
+    with pytest.raises(UnreadableRecording, match="samples a second: its header is damaged"):
+        prepare_sound(write_wav(np.zeros(40_000, "u1"), rate_hz), folder)
 
 
 def test_a_header_alone_holds_no_sound(write_wav: Write, folder: Path) -> None:
