@@ -10,7 +10,7 @@ from humeanalytics.errors import NotHumeData, UnreadableResponse
 from humeanalytics.tables.envelope import Payload
 from humeanalytics.tables.flattened import Answer, Failure, Flattened, Source
 from humeanalytics.tables.json_stream import MAX_DEPTH, JsonStream
-from humeanalytics.tables.looks import looks_like
+from humeanalytics.tables.looks import BROKEN, looks_like
 from humeanalytics.tables.predictions import PredictionReader, note_dialect
 from humeanalytics.tables.score_lists import ListCutter
 
@@ -97,6 +97,8 @@ def flatten_in_pieces(
         for flattened in _pieces(data, name, rows, window_bytes, None if by_name else ListCutter(), watch):
             yield flattened
             yielded = True
+    except NotHumeData:
+        raise
     except UnreadableResponse:
         if by_name or start is None:
             raise
@@ -125,7 +127,7 @@ def first_look(file: IO[bytes], *, name: str = "predictions") -> tuple[str | Non
     except NotHumeData:
         return None, payload.looks_like
     except UnreadableResponse:
-        return None, "JSON that is broken"
+        return None, BROKEN
     return payload.dialect, ""
 
 

@@ -12,7 +12,7 @@ from humeanalytics.tables.archives import UNPACKING_ERRORS
 from humeanalytics.tables.artifact_headers import header_names, is_artifact_header
 from humeanalytics.tables.artifacts import is_artifact
 from humeanalytics.tables.batch import first_look
-from humeanalytics.tables.looks import JOB, STREAMING, looks_like, looks_like_csv
+from humeanalytics.tables.looks import BROKEN, JOB, STREAMING, looks_like, looks_like_csv
 
 _HEAD_BYTES = 1 << 16
 
@@ -25,7 +25,7 @@ class Kind(StrEnum):
     ARTIFACT_CSV = "artifact_csv"  # one of those CSVs
     JOB = "job"  # details of v0 jobs, which hold no scores
     STREAMING = "streaming"  # answers of the v0 streaming API
-    JSON = "json"  # in which none of these was found, or which is broken before one was: `flatten_predictions` says where
+    JSON = "json"  # that is broken before it tells what it is: `flatten_predictions` says where
     GZIP = "gzip"
     ZSTD = "zstd"
     ZIP = "zip"  # of anything else
@@ -97,4 +97,5 @@ def _detect_json(file: IO[bytes]) -> Detected:
         return Detected(Kind.STREAMING, STREAMING, dialect)
     if dialect is not None:
         return Detected(Kind.PREDICTIONS, f"predictions of a v0 batch job ({dialect})", dialect)
-    return Detected(Kind.JOB if about == JOB else Kind.JSON, about)
+    kinds = {JOB: Kind.JOB, BROKEN: Kind.JSON}
+    return Detected(kinds.get(about, Kind.OTHER), about)

@@ -29,6 +29,9 @@ from humeanalytics.vocabulary import MODELS
 _MAX_DEPTH = 32
 # Keys that tell what an object is only together with others.
 _FRAME = frozenset(("source", "results", "error", "file", "models"))
+# Some of these stand in everything that is worth a look; a key spelled with escapes could be any.
+_SIGNS = (b'"source"', b'"results"', b'"models"', b'redictions"', b'"job', b'"request"', b'"warning"', b'"error"', b"\\u")
+_STATUSES = frozenset(("QUEUED", "IN_PROGRESS", "COMPLETED", "FAILED"))
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SDK_KEY = re.compile(rb'"(md_5_sum|md5Sum|contentType|fileId)"')
 
@@ -139,7 +142,7 @@ class Payload:
         """Yield the predictions in one JSON value, whatever it is."""
         if depth < _MAX_DEPTH and kind_of(node) == "a list":
             yield from self._read_list(node, place, depth)
-        elif depth < _MAX_DEPTH and kind_of(node) == "an object":
+        elif depth < _MAX_DEPTH and kind_of(node) == "an object" and (depth == 0 or _is_worth_a_look(node)):
             kind, members = self._look(node, place)
             yield from self._read_object(kind, members, place, depth)
 
@@ -173,9 +176,11 @@ class Payload:
     def _read_list(self, node: Node, place: str, depth: int) -> Generator[Prediction, None, Source | None]:
         """Yield the predictions in a list; return their source if they stand in it without one."""
         known, other, loose = "", "", None
-        for i, element in elements_of(node, self.item, place):
+        for i, element in elements_of(node, self.item, place, _is_worth_a_look):
             at = f"{place}[{i}]"
-            if kind_of(element) == "an object":
+            if i and not _is_worth_a_look(element):
+                other = other or at
+            elif kind_of(element) == "an object":
                 kind, members = self._look(element, at)
                 if kind == "wrapper":
                     other = other or at
@@ -258,7 +263,7 @@ class Payload:
         job_id, status = texts.get("job_id"), texts.get("status")
         if not job_id or not status or "request" in texts:
             return False
-        self._is_hume = True
+        self._is_hume |= status in _STATUSES  # other services have jobs too
         if depth == 0:
             self._shape = "webhook"
         self._jobs.setdefault(job_id, status)
@@ -341,6 +346,14 @@ class Payload:
     def error(self, place: str, reason: str) -> UnreadableResponse:
         """Return an error that names the payload and the place in it."""
         return UnreadableResponse(f"{self.item}: {place}: {reason}.", item=self.item)
+
+
+def _is_worth_a_look(node: Node) -> bool:
+    """Tell whether there could be anything of Hume's in a value, or what tells what it is instead: other JSON can be large."""
+    if isinstance(node, JsonStream):
+        return True
+    data = bytes(bytes_of(node))
+    return any(sign in data for sign in _SIGNS)
 
 
 def _kind(keys: Iterable[str]) -> str:

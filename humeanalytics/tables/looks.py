@@ -19,8 +19,8 @@ _MAGIC = (
     (b"\xff\xfe", "UTF-16 text"),
     (b"\xfe\xff", "UTF-16 text"),
 )
-#: Answers of Hume's v0 API beside the predictions of batch jobs. The second kind holds no scores.
 STREAMING = "answers of Hume's streaming API"
+BROKEN = "JSON that is broken"
 JOB = "the details of a v0 job"
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _NAMES_SHOWN = 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -80,8 +80,16 @@ def members_of(node: Node, item: str, place: str, *, spelled: bool = False) -> M
         yield from ((name, each) for each in _whole_or_not(node, item, place))
 
 
-def elements_of(node: Node, item: str, place: str) -> Iterator[tuple[int, Node]]:
+def elements_of(
+    node: Node, item: str, place: str, is_worth: Callable[[Undecoded], bool] = lambda _: True
+) -> Iterator[tuple[int, Node]]:
     """Yield the elements of a list, null being an empty one, with their positions. One that is a stream is skipped likewise.
+
+    Args:
+        node: The list.
+        item: The name of the payload, for errors.
+        place: Where the list stands in it.
+        is_worth: Tells of a stretch of the list whether it is worth a look; of one that is not only the first element comes.
 
     Raises:
         UnreadableResponse: It is no list, or a broken one.
@@ -89,13 +97,18 @@ def elements_of(node: Node, item: str, place: str) -> Iterator[tuple[int, Node]]
     if kind_of(node) not in ("a list", "null"):
         raise UnreadableResponse(f"{item}: {place}: this is {kind_of(node)}, not a list.", item=item)
     if not isinstance(node, JsonStream):
-        yield from enumerate(decode(node, list[Raw] | None, item, place) or ())
+        elements = decode(node, list[Raw] | None, item, place) or []
+        yield from enumerate(elements if is_worth(node) else elements[:1])
         return
     count = 0
     for run in node.runs():
-        for each in _whole_or_not(node, item, place) if run is None else decode(run, list[Raw], item, place):
-            yield count, each
+        if run is None:
+            yield from ((count, each) for each in _whole_or_not(node, item, place))
             count += 1
+        else:
+            elements = decode(run, list[Raw], item, place)
+            yield from enumerate(elements if is_worth(run) else elements[:1], count)
+            count += len(elements)
 
 
 def ordered(members: Members, *, last: str, after: str) -> Members:
