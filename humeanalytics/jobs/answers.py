@@ -44,7 +44,7 @@ def saved_scoring_ids(answers: Iterable[Answer], recording_ids: Iterable[str]) -
     """Return the scoring ids of answers of which only the file is known."""
     return [
         scoring_id(
-            api="batch",
+            api=answer.api,
             origin=SAVED,
             recording_id=recording_id,
             model=answer.model,

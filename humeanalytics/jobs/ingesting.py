@@ -25,10 +25,12 @@ from humeanalytics.jobs.saved_inputs import SavedInput, find_saved
 from humeanalytics.jobs.saved_known import known_ties, places_met, recordings_by_md5
 from humeanalytics.jobs.saved_load import FLOW, SavedLoad
 from humeanalytics.jobs.saved_payloads import read_saved
-from humeanalytics.jobs.saved_work import Payload, ReadResult, ReadTask, Unread
+from humeanalytics.jobs.saved_work import ANSWERS, Payload, ReadResult, ReadTask, Unread
 from humeanalytics.jobs.summary import RunSummary, oddities
 from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.tying import media_files, tie_media
+from humeanalytics.jobs.unmeasured import unmeasured_faces
+from humeanalytics.jobs.words import WordFiles, take_words, waiting_for_recordings
 from humeanalytics.lake.lake import Lake
 from humeanalytics.settings import Settings, load_settings
 
@@ -62,7 +64,9 @@ def ingest(
     Args:
         files: Files, folders (searched through, whatever the names in them) and glob patterns. What each is shows in it:
             predictions of v0 batch jobs in JSON (of the API, the platform, a webhook, an SDK, wrapped), artifacts (a ZIP, a
-            folder it was extracted to, a single CSV), any of them packed with gzip, zstd or ZIP.
+            folder it was extracted to, a single CSV), answers of v1, and transcripts and speaker turns (WebVTT, SubRip, JSON
+            of Whisper and WhisperX, TextGrid, RTTM) of recordings they are named after; any of them packed with gzip, zstd or
+            ZIP.
         lake: A `Lake`, or where one is or shall be. Default: the setting ``lake``.
         manifest: A CSV that ties labels to the recordings by name; ``on`` names the column that names them.
         labels: Labels for everything in this call.
@@ -111,6 +115,8 @@ def ingest(
             work.recover()
             work.take(inputs, executor, retry_failed=retry_failed, rehash=rehash)
             tie_media(opened, media, of_media, summary, shown)
+            words = WordFiles(work.words, work.waiting, keep_raw=raw)
+            take_words(opened, ledger, words, media, of_media, summary, shown, settings)
             relabel(opened, rows, labels or {}, work.known_before, work.scorings, summary)
         except KeyboardInterrupt:
             raise Interrupted("Stopped. What was loaded is there; the same call goes on where this one ended.") from None
@@ -150,6 +156,8 @@ class _Ingest:
         self._scores_rounded = self._names_doubled = 0
         self.scorings: set[str] = set()
         self.known_before: list[str] = []
+        self.words: dict[SavedInput, bool] = {}
+        self.waiting: set[str] = set()
 
     def recover(self) -> None:
         """Take away what a killed run left unfinished: its files are read again. What was said beside them goes forward."""
@@ -167,9 +175,12 @@ class _Ingest:
         before = {} if rehash else self._ledger.saved_before(inputs)
         self.known_before = [uri for uri, failed in before.items() if not failed]
         counts["found"], counts["known"] = len(inputs), len(self.known_before)
-        if not retry_failed and len(before) > len(self.known_before):
-            counts["failed_before"] = len(before) - len(self.known_before)
-        new = [each for each in inputs if each.uri not in before or (retry_failed and before[each.uri])]
+        failed_before = {uri for uri, failed in before.items() if failed}
+        if failed_before and not retry_failed:
+            self.waiting = failed_before & waiting_for_recordings(self._lake)
+            counts["failed_before"] = len(failed_before - self.waiting)
+            failed_before = self.waiting
+        new = [each for each in inputs if each.uri not in before or each.uri in failed_before]
         loads = list(_grouped(new, _LOAD_BYTES, _LOAD_INPUTS))
         load_ids = [load_id_of((self._summary.run_id, *(each.uri for each in load)), ()) for load in loads]
         tasks = [
@@ -213,7 +224,12 @@ class _Ingest:
                 done = []
             load.add(result)
             self._lake.loads.renew(task.load_id)
-            done += [(saved, self._count(saved, found)) for saved, found in result.found]
+            for saved, found in result.found:
+                failed = self._count(saved, found)
+                if any(isinstance(each, Unread) and each.words for each in found):
+                    self.words[saved] = failed
+                else:
+                    done.append((saved, failed))
             meter.tell(result)
         self._commit(load, done)
 
@@ -232,16 +248,19 @@ class _Ingest:
                 self._summary.kinds[_kind(saved, each)] += 1
                 self._scores_rounded += each.scores_rounded
                 self._names_doubled += each.names_doubled
-            elif each.error is None:
+            elif each.error is None and not each.words:
                 self._summary.kinds[each.message] += 1
         for error in errors:
             self._summary.add_error(error.uri, error.message)
-        self._summary.files["failed" if errors else "loaded" if loaded else "without_scores"] += 1
+        if not any(isinstance(each, Unread) and each.words for each in found):  # those are counted when they are tied
+            self._summary.files["failed" if errors else "loaded" if loaded else "without_scores"] += 1
         return bool(errors)
 
     def conclude(self) -> None:
         """Say what the user should know, and in how many places each scoring of this run was met."""
         self._summary.notes += oddities(self._scores_rounded, self._names_doubled)
+        if self._summary.rows["video_frames"]:
+            self._summary.notes += unmeasured_faces(self._lake, self.scorings)
         self._summary.sources.update(map(str, sorted(places_met(self._lake, self.scorings).values())))
 
 
@@ -268,7 +287,9 @@ def _kind(saved: SavedInput, payload: Payload) -> str:
     """What a payload was, as the summary says it."""
     if payload.kind == "artifacts":
         return "artifacts folder" if saved.csvs else "artifacts zip"
-    return "artifacts CSV" if payload.kind == "artifact_csv" else f"{payload.dialect} predictions"
+    if payload.kind == "artifact_csv":
+        return "artifacts CSV"
+    return f"{payload.dialect} {'answers' if payload.kind == ANSWERS else 'predictions'}"
 
 
 def _grouped(inputs: Sequence[SavedInput], most_bytes: int, most: int) -> Iterator[list[SavedInput]]:

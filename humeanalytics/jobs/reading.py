@@ -31,11 +31,11 @@ def flatten(source: SavedSource) -> dict[str, pa.Table]:
 
     Args:
         source: A path, bytes, or a binary file object that can seek: predictions of a v0 batch job in any form people have
-            saved them in, artifacts (a ZIP, the folder it was extracted to, one CSV), any of them packed with gzip, zstd or
-            ZIP; or a folder of such. What is in it in two forms comes once.
+            saved them in, artifacts (a ZIP, the folder it was extracted to, one CSV), answers of v1, any of them packed with
+            gzip, zstd or ZIP; or a folder of such. What is in it in two forms comes once.
 
     Returns:
-        Model -> table, with the columns of the data dictionary (``docs/data-dictionary.md``): ids, ``file``, times in
+        Model -> table (of v1 six long ones, ``audio_scores`` and so on), with the columns of the data dictionary (``docs/data-dictionary.md``): ids, ``file``, times in
         seconds (``*_s``, float64), boxes in pixels, scores float32. A name that Hume did not give is null. ``load_id`` is
         null: it belongs to lakes. Models that are not in it are missing.
 

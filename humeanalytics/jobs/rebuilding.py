@@ -198,7 +198,7 @@ class _Rebuild:
 def _answered(kept: _Kept, meta: dict[str, Any]) -> Answered:
     return Answered(
         response_id=kept.response_id,
-        api="batch",
+        api=kept.path.split("/")[0],
         origin=str(meta.get("origin", SAVED)),
         kind=kept.path.split("/")[1],
         uri=str(meta.get("uri", "")),

@@ -189,6 +189,8 @@ def jobs_of(uri: str, job_id: str | None) -> frozenset[str]:
 def _files(payload: Payload) -> Iterator[_File]:
     files: dict[str, _File] = {}
     for answer, recording_id, is_timed in zip(payload.answers, payload.recording_ids, payload.is_timed, strict=True):
+        if is_timed is None:
+            continue
         file = files.setdefault(recording_id, _File(recording_id, answer.file))
         file.answers.append((answer, is_timed))
     yield from files.values()

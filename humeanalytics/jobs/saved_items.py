@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -10,6 +11,8 @@ from humeanalytics.jobs.bookkeeping import Row, uri_of
 from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.jobs.work import name_of
 from humeanalytics.tables.flattened import Answer
+
+_SAVED_SUFFIX = re.compile(r"\.jsonl?(?:\.(?:gz|zst))?\Z", re.IGNORECASE)
 
 
 def saved_item_rows(payload: Payload, new: set[str]) -> Iterator[tuple[str, Row]]:
@@ -45,6 +48,9 @@ def item_name(answer: Answer, payload_uri: str) -> str:
 
 def _place(answer: Answer, path: str) -> tuple[str, str]:
     """Where a recording was, as far as the answer tells: its URL, else its place in the file it was read from."""
+    if answer.parts is not None:  # which tells of no file: the one it was saved in may be called after it
+        name = _SAVED_SUFFIX.sub("", name_of(path.rpartition("!/")[2]))
+        return (f"{path}#{answer.source.index}" if answer.source.index else path), name
     if answer.source.type == "url" and answer.source.url:
         url = uri_of(answer.source.url)
         name = name_of(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,8 +19,11 @@ from humeanalytics.jobs.saved_work import Payload, ReadResult, Unread
 from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.parts import Written
+from humeanalytics.tables.expression import Placement, Received, upload_row
 
 FLOW = "ingest"
+#: v1 bills every run as if it had this length at least.
+_LEAST_BILLED_S = 10.0
 
 
 class SavedLoad:
@@ -137,9 +141,13 @@ def _without(written: Written, stale: Collection[str]) -> Written:
 def add_payload(load: LoadContent, answered: Answered, payload: Payload, recognised: Recognised, *, run_id: str) -> None:
     """Add all that is to be known of a payload to a load, but for its rows."""
     ids = zip(payload.answers, payload.recording_ids, payload.scoring_ids, recognised.known, strict=True)
-    for answer, recording_id, scoring, known in ids:
+    for number, (answer, recording_id, scoring, known) in enumerate(ids):
         if known is None:
-            load.add("scorings", scoring_row(answered, answer, recording_id, scoring, payload.dialect))
+            of_answer = replace(answered, hume_job_id=answer.run_ids[0]) if answer.run_ids else answered
+            load.add("scorings", scoring_row(of_answer, answer, recording_id, scoring, payload.dialect))
+            if payload.received:
+                upload = saved_upload_row(answered, payload.received[number], number)
+                load.add("uploads", {**upload, "recording_id": recording_id, "scoring_id": scoring, "run_id": run_id})
         else:
             load.add("scoring_sources", source_row(answered, known, payload.dialect))
     load.add("responses", response_row(answered))
@@ -147,6 +155,14 @@ def add_payload(load: LoadContent, answered: Answered, payload: Payload, recogni
         load.add("recording_aliases", {"alias_id": less, "recording_id": more, "reason": "the same answers"})
     for failure in payload.failures:
         load.add("errors", failure_row(answered, failure, run_id))
+
+
+def saved_upload_row(answered: Answered, received: Received, number: int) -> Row:
+    """Return the row of ``uploads`` that a saved answer of v1 gives, but for the keys of its recording and scoring."""
+    told = upload_row(received, Placement(), origin=SAVED, response_id=answered.response_id, noted_at=answered.received_at)
+    of_run = {} if received.run_id else {"upload_id": f"response:{answered.response_id}/{number}"}
+    seconds = received.audio_ms / 1000 if received.audio_ms is not None else (received.frames or 0) / 3
+    return {**told, **of_run, "billed_s": max(_LEAST_BILLED_S, seconds)}
 
 
 def same_bytes_row(md5_id: str, recording_id: str) -> Row:
@@ -157,7 +173,7 @@ def same_bytes_row(md5_id: str, recording_id: str) -> Row:
 def answered_of(payload: Payload) -> Answered:
     return Answered(
         response_id=payload.response_id,
-        api="batch",
+        api=payload.api,
         origin=SAVED,
         kind=payload.kind,
         uri=uri_of(payload.uri),

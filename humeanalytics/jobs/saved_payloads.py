@@ -15,7 +15,7 @@ from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
 from humeanalytics.jobs.ledger import now
 from humeanalytics.jobs.saved_files import digest_of, held, only_csvs, opened_parts
 from humeanalytics.jobs.saved_inputs import SavedInput
-from humeanalytics.jobs.saved_work import Payload, ReadResult, ReadTask, Unread
+from humeanalytics.jobs.saved_work import ANSWERS, Payload, ReadResult, ReadTask, Unread
 from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.parts import Parts, Written
 from humeanalytics.lake.raw import RawResponse, RawStore, RawWriter
@@ -27,6 +27,8 @@ from humeanalytics.tables.schema import TABLES
 from humeanalytics.tables.unknown import gathered
 
 _CHUNK_BYTES = 1 << 20
+#: What payloads are called that are no predictions in JSON.
+_KINDS = {Kind.ARTIFACTS: "artifacts", Kind.ARTIFACT_CSV: "artifact_csv", Kind.EXPRESSION: ANSWERS}
 _WORTH_WRITING_ROWS = 10_000
 
 
@@ -82,14 +84,14 @@ class _Reader:
                 return self._read_payload(part, uri)
             except (ItemError, OSError) as error:
                 return unread(uri, error)
-        if part.detected.kind == Kind.JOB:
-            return Unread(uri, None, part.detected.about)
+        if part.detected.kind in (Kind.JOB, Kind.WORDS):
+            return Unread(uri, None, part.detected.about, words=part.detected.kind == Kind.WORDS)
         return Unread(uri, "NotHumeData", f"{part.name}: this is {part.detected.about}, not an answer of Hume's.")
 
     def _read_payload(self, part: SavedPart, uri: str) -> Payload:
         part = held(part)
         sha256, size_bytes = digest_of(part)
-        kind = str(part.detected.kind) if part.detected.kind in (Kind.ARTIFACTS, Kind.ARTIFACT_CSV) else "predictions"
+        kind = _KINDS.get(part.detected.kind, "predictions")
         payload = Payload(uri, kind, namespace=sha256[:32], response_id=sha256, size_bytes=size_bytes)
         with ExitStack() as stack:
             kept = stack.enter_context(self._raw.writer("batch", kind, "json")) if self._keeps(kind, "predictions") else None
@@ -110,14 +112,15 @@ class _Reader:
         return self._task.keep_raw and kind == wanted
 
     def _kept(self, part: SavedPart, payload: Payload, kept: RawWriter | None) -> RawResponse | None:
-        """Put a payload under raw/ for good: JSON that was kept while it was read, or CSVs."""
+        """Put a payload under raw/ for good: JSON that was kept while it was read, or CSVs, or answers of v1."""
         if not self._task.keep_raw:
             return None
         meta = {"origin": SAVED, "uri": payload.uri, "received_at": now(), "namespace": payload.namespace}
         if kept is not None:
             return kept.commit(meta)
         is_archive = payload.kind == "artifacts"
-        writer = self._raw.writer("batch", payload.kind, "zip" if is_archive else "csv", redact=not is_archive)
+        suffix = "zip" if is_archive else "json" if payload.kind == ANSWERS else "csv"
+        writer = self._raw.writer(payload.api, payload.kind, suffix, redact=not is_archive)
         with writer, only_csvs(part) if is_archive else part.open() as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 writer.write(chunk)

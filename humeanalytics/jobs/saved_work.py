@@ -11,7 +11,13 @@ import pyarrow.compute as pc
 from humeanalytics.jobs.saved_inputs import SavedInput
 from humeanalytics.lake.parts import Written
 from humeanalytics.tables.archives import Limits
+from humeanalytics.tables.expression_placement import Received
 from humeanalytics.tables.flattened import Answer, Failure, Flattened
+
+#: The kind of a payload with answers of v1.
+ANSWERS = "answers"
+#: So many rows of v1 are not equal by chance: a score has four digits, a face five numbers of several.
+_TELLING_ROWS = {"audio_scores": 8, "video_faces": 3}
 
 
 @dataclass(slots=True)
@@ -20,7 +26,7 @@ class Payload:
 
     Attributes:
         uri: The file it was read from, and behind ``!/`` the member.
-        kind: ``predictions``, ``artifacts`` or ``artifact_csv``.
+        kind: ``predictions``, ``artifacts`` or ``artifact_csv``; of v1 ``answers``.
         namespace: Where recordings stand of which only a name is known: Hume's job, or the sha256 of the payload.
         response_id: What it is kept under in raw/, or its sha256 where it is not kept.
         raw_path: Its path under raw/, if it is kept.
@@ -30,7 +36,9 @@ class Payload:
         answers: Its answers.
         recording_ids: The recording of each, as far as the payload tells.
         scoring_ids: The scoring of each under that recording.
-        is_timed: Whether the rows of each lie in the time or the picture of a recording, and so are not equal by chance.
+        is_timed: Whether the rows of each lie in the time or the picture of a recording, and so are not equal by chance; None
+            where nothing can be told from them, be they equal or not.
+        received: Of v1, what each told beside its measurements.
         failures: What Hume could not do.
         scores_rounded: As `Flattened` has it.
         names_doubled: As `Flattened` has it.
@@ -47,10 +55,16 @@ class Payload:
     answers: list[Answer] = field(default_factory=list)
     recording_ids: list[str] = field(default_factory=list)
     scoring_ids: list[str] = field(default_factory=list)
-    is_timed: list[bool] = field(default_factory=list)
+    is_timed: list[bool | None] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     scores_rounded: int = 0
     names_doubled: int = 0
+
+    @property
+    def api(self) -> str:
+        """Whose answers they are: ``batch`` (v0) or ``expression`` (v1)."""
+        return "expression" if self.kind == ANSWERS else "batch"
 
     def add(self, piece: Flattened, recording_ids: list[str], scoring_ids: list[str]) -> None:
         """Take over what a piece of it tells."""
@@ -59,17 +73,19 @@ class Payload:
         self.answers += piece.answers
         self.recording_ids += recording_ids
         self.scoring_ids += scoring_ids
-        self.is_timed += [_is_timed(piece.tables[answer.model], answer) for answer in piece.answers]
+        self.is_timed += [_is_timed(piece, answer) for answer in piece.answers]
+        self.received += piece.received
         self.failures += piece.failures
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What gave no rows: with an ``error``, or without one if it is an answer of Hume's that holds no scores."""
+    """What gave no rows: with an ``error``, or without one if it is an answer of Hume's that holds no scores, or ``words``."""
 
     uri: str
     error: str | None
     message: str
+    words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +117,13 @@ class ReadResult:
     written: dict[str, list[Written]]
 
 
-def _is_timed(table: pa.Table, answer: Answer) -> bool:
+def _is_timed(piece: Flattened, answer: Answer) -> bool | None:
     """Tell whether rows lie in the time or the picture of a recording; those of a text that was written do not."""
+    if answer.parts is not None:
+        # Few rows with few digits, as those of silence or of frames without a face, are equal by chance.
+        told = any(answer.parts.get(table, (0, 0))[1] >= rows for table, rows in _TELLING_ROWS.items())
+        return True if told else None
+    table: pa.Table = piece.tables[answer.model]
     for column in ("begin_s", "time_s"):
         if column in table.column_names and answer.rows:
             values = table.column(column).slice(answer.first_row, answer.rows)

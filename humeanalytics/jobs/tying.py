@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.work import Problem, Recording, Source, name_of
 from humeanalytics.lake.lake import Lake
+from humeanalytics.recordings import media_type_of
+from humeanalytics.tables.detect import Kind, detect
 
 #: Why the item that a saved answer gave counts no more once the file it is of was found; the file's path follows.
 MOVED = "the same as "
@@ -38,12 +41,22 @@ class _Tie:
 
 
 def media_files(given: Iterable[str | os.PathLike[str]]) -> list[Source]:
-    """Return the recordings that some folders and files hold.
+    """Return the recordings that some folders and files hold. What was saved beside them, answers and transcripts, is none.
 
     Raises:
         UsageError: A name matches nothing.
     """
-    return [source for source in find_sources(given) if source.kind == "file"]
+    return [source for source in find_sources(given) if source.kind == "file" and not _was_saved(source.uri)]
+
+
+def _was_saved(path: str) -> bool:
+    if media_type_of(path) is not None:
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            return detect(file).kind != Kind.OTHER
+    except OSError:
+        return False  # which is told when it is read
 
 
 def tie_media(lake: Lake, media: Sequence[Source], labelling: Labelling, summary: RunSummary, progress: Progress) -> None:
@@ -132,7 +145,7 @@ def _loose_items(lake: Lake) -> list[dict[str, Any]]:
         WITH tied AS (
             SELECT alias_id AS id FROM recording_aliases WHERE recording_id NOT LIKE '%:%'
         )
-        SELECT i.* EXCLUDE (load_id), coalesce(s.file, i.name) AS file
+        SELECT i.* EXCLUDE (load_id), coalesce(nullif(s.file, ''), i.name) AS file
         FROM items AS i LEFT JOIN (SELECT recording_id, min(file) AS file FROM scorings GROUP BY ALL) AS s USING (recording_id)
         WHERE i.recording_id LIKE '%:%' AND i.recording_id NOT IN (FROM tied)
         ORDER BY i.uri, i.item_id
@@ -145,9 +158,12 @@ def _ends_s(lake: Lake, recording_ids: Sequence[str]) -> dict[str, float]:
     wanted = pa.table({"recording_id": pa.array(recording_ids, pa.string())})
     parts = [
         f"SELECT recording_id, end_s FROM {model} SEMI JOIN wanted USING (recording_id)"
-        for model in ("prosody", "burst", "language")
+        for model in ("prosody", "burst", "language", "audio_measurements")
     ]
-    parts.append("SELECT recording_id, time_s AS end_s FROM face SEMI JOIN wanted USING (recording_id)")
+    parts += [
+        f"SELECT recording_id, time_s AS end_s FROM {model} SEMI JOIN wanted USING (recording_id)"
+        for model in ("face", "video_frames")
+    ]
     query = f"SELECT recording_id, max(end_s) AS end_s FROM ({' UNION ALL '.join(parts)}) WHERE end_s IS NOT NULL GROUP BY ALL"
     return {row["recording_id"]: row["end_s"] for row in lake.sql(query, wanted=wanted).rows()} if recording_ids else {}
 

@@ -12,7 +12,9 @@ from humeanalytics.tables.archives import UNPACKING_ERRORS
 from humeanalytics.tables.artifact_headers import header_names, is_artifact_header
 from humeanalytics.tables.artifacts import is_artifact
 from humeanalytics.tables.batch import first_look
+from humeanalytics.tables.expression_saved import looks_like_v1
 from humeanalytics.tables.looks import BROKEN, JOB, STREAMING, looks_like, looks_like_csv
+from humeanalytics.tables.words import is_words_json, words_form
 
 _HEAD_BYTES = 1 << 16
 
@@ -25,6 +27,8 @@ class Kind(StrEnum):
     ARTIFACT_CSV = "artifact_csv"  # one of those CSVs
     JOB = "job"  # details of v0 jobs, which hold no scores
     STREAMING = "streaming"  # answers of the v0 streaming API
+    EXPRESSION = "expression"  # answers of v1
+    WORDS = "words"  # a transcript or speaker turns, which lie beside recordings
     JSON = "json"  # that is broken before it tells what it is: `flatten_predictions` says where
     GZIP = "gzip"
     ZSTD = "zstd"
@@ -72,7 +76,9 @@ def _detect(file: IO[bytes], head: bytes) -> Detected:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _detect_zip(file)
     if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"["):
-        return _detect_json(file)
+        return _detect_json(file, head)
+    if form := words_form(head):
+        return Detected(Kind.WORDS, f"words ({form})")
     names = header_names(head.split(b"\n", 1)[0]) or []
     if is_artifact_header(names):
         return Detected(Kind.ARTIFACT_CSV, f"a CSV of artifacts with {len(names)} columns")
@@ -91,11 +97,17 @@ def _detect_zip(file: IO[bytes]) -> Detected:
     return Detected(Kind.ZIP, f"a ZIP archive of {len(names)} files, none of them artifacts")
 
 
-def _detect_json(file: IO[bytes]) -> Detected:
+def _detect_json(file: IO[bytes], head: bytes) -> Detected:
+    if looks_like_v1(head):
+        return Detected(Kind.EXPRESSION, "answers of v1")
     dialect, about = first_look(file)
     if dialect == "streaming":
         return Detected(Kind.STREAMING, STREAMING, dialect)
     if dialect is not None:
         return Detected(Kind.PREDICTIONS, f"predictions of a v0 batch job ({dialect})", dialect)
-    kinds = {JOB: Kind.JOB, BROKEN: Kind.JSON}
-    return Detected(kinds.get(about, Kind.OTHER), about)
+    if about == JOB:
+        return Detected(Kind.JOB, about)
+    file.seek(0)
+    if is_words_json(file):
+        return Detected(Kind.WORDS, "words (json)")
+    return Detected(Kind.JSON if about == BROKEN else Kind.OTHER, about)

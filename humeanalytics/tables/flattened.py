@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+
+from humeanalytics.tables.expression_placement import Received
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Answer:
         first_row: Where its rows begin in ``tables[model]``.
         rows: How many there are.
         fingerprint: Hash of the rows' values, the same in whatever form the answer is met (`tables.fingerprint`).
+        parts: Of v1, whose answers have rows in several tables: table -> first row and number of rows. None for v0.
+        run_ids: Of v1, Hume's runs it took, as far as the payload tells.
     """
 
     source: Source
@@ -55,11 +60,18 @@ class Answer:
     first_row: int
     rows: int
     fingerprint: str
+    parts: Mapping[str, tuple[int, int]] | None = None
+    run_ids: tuple[str, ...] = ()
 
     @property
-    def spans(self) -> dict[str, tuple[int, int]]:
+    def api(self) -> str:
+        """Whose answer it is: ``batch`` (v0) or ``expression`` (v1)."""
+        return "batch" if self.parts is None else "expression"
+
+    @property
+    def spans(self) -> Mapping[str, tuple[int, int]]:
         """Table -> first row and number of rows."""
-        return {self.model: (self.first_row, self.rows)}
+        return {self.model: (self.first_row, self.rows)} if self.parts is None else self.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +90,16 @@ class Flattened:
 
     Attributes:
         dialect: The form it was read from: ``api``, ``platform``, ``object``, ``webhook``, ``wrapped``, ``sdk``,
-            ``streaming`` or ``artifacts``.
+            ``streaming`` or ``artifacts``; of v1 ``v1``, ``v1_camel`` or ``v1_wrapped``.
         job_id: Hume's id of the job, where the payload tells; None where it tells of several.
         status: The job's status, where the payload tells.
-        tables: By model, the columns of `schema.TABLES` without the three keys, in that order, then new names. Rows of
-            one answer are contiguous and in order of time.
+        tables: By model (of v1, which has three a model, by table), the columns of `schema.TABLES` without the three keys, in
+            that order, then new names. Rows of one answer are contiguous and in order of time.
         answers: In the order of the payload.
         failures: In the order of the payload.
         scores_rounded: Scores and ``prob`` that were no exact float32 and were rounded to the nearest.
         names_doubled: Names that stood twice in one list of scores; the first holds.
+        received: Of v1, what each answer told beside its measurements, in the order of ``answers``.
     """
 
     dialect: str
@@ -97,3 +110,4 @@ class Flattened:
     failures: tuple[Failure, ...]
     scores_rounded: int
     names_doubled: int
+    received: tuple[Received, ...] = ()

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from humeanalytics.recordings import md5_id, media_type_of, name_id, url_id
+from humeanalytics.tables import expression
+from humeanalytics.tables.expression_flattened import ExpressionAnswer
 from humeanalytics.tables.flattened import Answer, Source
 from humeanalytics.tables.schema import KEYS
 
@@ -88,7 +90,7 @@ def saved_recording_id(answer: Answer, job: str) -> str:
 
     An upload that was one media file is known by its md5 sum, a URL that was one by its URL: there the file bears the name of
     the source. Anything else (a member of an archive, a text, a registry file) is known by its name within the job only.
-    Two different recordings never share an id, as long as ``job`` names one job.
+    Two different recordings never share an id, as long as ``job`` names one job. An answer of v1 is known by Hume's run.
 
     Args:
         answer: The answer.
@@ -102,6 +104,9 @@ def saved_recording_id(answer: Answer, job: str) -> str:
         'name:1f3a/7'
     """
     source = answer.source
+    if answer.parts is not None:
+        of_v1 = ExpressionAnswer(answer.model, source.index, answer.run_ids, answer.parts, answer.fingerprint)
+        return expression.saved_recording_id(of_v1, job)
     if answer.copy == 0 and _is_one_media_file(source, answer.file):
         if source.md5sum:
             return md5_id(source.md5sum)

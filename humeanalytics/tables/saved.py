@@ -17,9 +17,10 @@ from humeanalytics.tables.artifacts import CsvFile, artifacts_in_pieces, csvs_in
 from humeanalytics.tables.batch import Watch, flatten_in_pieces
 from humeanalytics.tables.detect import Detected, Kind, detect
 from humeanalytics.tables.flattened import Flattened
+from humeanalytics.tables.saved_expression import expression_in_pieces
 
 _MAX_DEPTH = 3
-_FLATTENED = frozenset((Kind.PREDICTIONS, Kind.STREAMING, Kind.JSON, Kind.ARTIFACTS, Kind.ARTIFACT_CSV))
+_FLATTENED = frozenset((Kind.PREDICTIONS, Kind.STREAMING, Kind.JSON, Kind.ARTIFACTS, Kind.ARTIFACT_CSV, Kind.EXPRESSION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class SavedPart:
         """Flatten it.
 
         Raises:
-            NotHumeData: It holds no rows of a v0 batch job; says what it is.
+            NotHumeData: It holds no scores of Hume's; says what it is.
             UnreadableResponse: It is broken; says where.
         """
         [flattened] = self.pieces(None)
@@ -65,7 +66,7 @@ class SavedPart:
         Args:
             rows: A piece ends with the prediction, or the CSV, that brings it to so many rows; None makes one piece of
                 everything.
-            watch: Is told of all that is read, where it is JSON.
+            watch: Is told of all that is read, where it is JSON of v0.
 
         Raises:
             NotHumeData: As `flatten`; of CSVs maybe after pieces, which then are of no use.
@@ -79,6 +80,8 @@ class SavedPart:
             elif self.detected.kind == Kind.ARTIFACT_CSV:
                 path = (self.member or self.name).replace("\\", "/")
                 yield from csvs_in_pieces([CsvFile(path, lambda: stream)], name=self.name, rows=rows)
+            elif self.detected.kind == Kind.EXPRESSION:
+                yield from expression_in_pieces(stream, name=self.name, rows=rows)
             else:
                 what = f"this is {self.detected.about}, not the scores of a v0 batch job"
                 raise NotHumeData(f"{self.name}: {what}.", item=self.name)
