@@ -35,9 +35,10 @@ def flatten(source: SavedSource) -> dict[str, pa.Table]:
             gzip, zstd or ZIP; or a folder of such. What is in it in two forms comes once.
 
     Returns:
-        Model -> table (of v1 six long ones, ``audio_scores`` and so on), with the columns of the data dictionary (``docs/data-dictionary.md``): ids, ``file``, times in
+        Model -> table, with the columns of the data dictionary (``docs/data-dictionary.md``): ids, ``file``, times in
         seconds (``*_s``, float64), boxes in pixels, scores float32. A name that Hume did not give is null. ``load_id`` is
-        null: it belongs to lakes. Models that are not in it are missing.
+        null: it belongs to lakes. Models that are not in it are missing. Of v1 there are long tables, three a model:
+        ``audio_scores`` and so on, a row a name.
 
     Raises:
         NotHumeData: It is something else; the message says what it looks like.
