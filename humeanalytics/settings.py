@@ -80,10 +80,16 @@ class Settings(BaseSettings):
     """Where the adaptive limiter of a host starts, and its ceiling."""
     expression_read_timeout_s: float = Field(600.0, gt=0)
     """How long a v1 upload may stay without an answer: it is measured meanwhile, and an answer given up on is paid for."""
+    expression_usd_per_s: float | None = Field(None, ge=0)
+    """What a second billed by v1 costs you, for estimates: the price is not public."""
+    expression_chunk_s: float = Field(780.0, ge=30, le=780)
+    """Sound longer than this goes to v1 in several uploads, cut in silence. Shorter ones leave less in doubt when one is lost."""
+    prepared_bytes: int = Field(200_000_000, ge=1)
+    """So many bytes of sound and pictures may lie prepared for v1, or be under way, at once."""
 
     # v0 batch
     concurrency: int = Field(4, ge=1)
-    """Uploads, and downloads of results, under way at once."""
+    """Uploads, and downloads of results, under way at once; of v1 at most."""
     files_per_job: int = Field(100, ge=1, le=100)
     job_size_bytes: int = Field(200_000_000, ge=1)
     """Local files are grouped into one job up to this many bytes together."""
@@ -92,7 +98,7 @@ class Settings(BaseSettings):
     poll_first_s: float = Field(1.0, gt=0)
     poll_cap_s: float = Field(30.0, gt=0)
     settle_s: float = Field(60.0, ge=0)
-    """How long after a lost answer the job list must stay without the job before it counts as never accepted."""
+    """How long after a lost answer the list of jobs (v1: of runs) must stay without it before it counts as never accepted."""
     wait_s: float = Field(6 * 3600.0, gt=0)
     """How long a run waits for results before it stops and says how to go on."""
 

@@ -58,7 +58,14 @@ def existing_lake(given: str | None) -> Iterator[Lake]:
 
 @contextmanager
 def service(
-    uri: str, *, sandbox: bool, seed: int, lock_wait_s: float = 0.0, transcripts: Path | None = None, **flags: Any
+    uri: str,
+    *,
+    sandbox: bool,
+    seed: int,
+    flow: str = "batch",
+    lock_wait_s: float = 0.0,
+    transcripts: Path | None = None,
+    **flags: Any,
 ) -> Iterator[Settings]:
     """Yield the settings of the service a verb shall talk to: Hume's, or an embedded sandbox's that lives in the lake."""
     from humeanalytics.settings import load_settings
@@ -69,9 +76,10 @@ def service(
         return
     from humeanalytics.jobs.embedding import embedded_sandbox
 
-    with embedded_sandbox(uri, seed, settings, wait_s=lock_wait_s, transcripts=transcripts) as hume:
+    with embedded_sandbox(uri, seed, settings, flow=flow, wait_s=lock_wait_s, transcripts=transcripts) as hume:
         given = {name: value for name, value in flags.items() if value is not None}
-        yield hume.settings.model_copy(update={"state": settings.state, **given})
+        given |= {"state": settings.state, "expression_usd_per_s": settings.expression_usd_per_s}
+        yield hume.settings.model_copy(update=given)
 
 
 def seconds(text: str | None) -> float:

@@ -29,23 +29,31 @@ OnOption = Annotated[str | None, typer.Option("--on", help="Column of the manife
 LabelOption = Annotated[list[str] | None, typer.Option("--label", help="A label for all; repeatable.", metavar="KEY=VALUE")]
 
 
-@app.command(epilog="Example: humeanalytics score recordings/ --api batch --sandbox --lake lake --manifest participants.csv")
+@app.command(epilog="Example: humeanalytics score recordings/ --sandbox --lake lake --manifest participants.csv")
 def score(
     inputs: Annotated[list[str] | None, typer.Argument(help="Folders, globs, files, URLs.", metavar="INPUT...")] = None,
     lake: LakeOption = None,
-    api: Annotated[str | None, typer.Option(help="batch: Expression Measurement v0, as the sandbox speaks it.")] = None,
-    models: Annotated[str | None, typer.Option(help="Comma-separated: face,prosody,burst,language,ner,facemesh.")] = None,
-    identify_speakers: Annotated[bool, typer.Option("--identify-speakers", help="Tell speakers apart.")] = False,
-    identify_faces: Annotated[bool, typer.Option("--identify-faces", help="Tell faces apart.")] = False,
-    facs: Annotated[bool, typer.Option("--facs", help="Score facial action units too.")] = False,
-    descriptions: Annotated[bool, typer.Option("--descriptions", help="Score descriptions of faces too.")] = False,
-    sentiment: Annotated[bool, typer.Option("--sentiment", help="Score the sentiment of language too.")] = False,
-    toxicity: Annotated[bool, typer.Option("--toxicity", help="Score the toxicity of language too.")] = False,
-    granularity: Annotated[str | None, typer.Option(help="word, sentence, utterance or conversational_turn.")] = None,
-    language: Annotated[str | None, typer.Option(help="Language of the transcript, e.g. de; otherwise it is detected.")] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames of a video scored a second; 0 is all.")] = None,
+    api: Annotated[str, typer.Option(help="expression (v1), or batch: v0, which Hume has ended.")] = "expression",
+    models: Annotated[
+        str | None, typer.Option(help="Comma-separated: audio,video; of v0 face,prosody,burst,language,ner,facemesh.")
+    ] = None,
+    channels: Annotated[str | None, typer.Option(help="mix, or split: each channel of a recording is a speaker.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames of a video scored a second; of v0, 0 is all.")] = None,
+    crop: Annotated[str | None, typer.Option(help="Score this part of the picture.", metavar="X,Y,W,H")] = None,
+    budget: Annotated[float | None, typer.Option(help="Stop before more than this is billed.", metavar="SECONDS")] = None,
+    resend_unknown: Annotated[
+        str, typer.Option(help="Send again uploads whose answer was lost: never, unbilled or always.")
+    ] = "never",
+    identify_speakers: Annotated[bool, typer.Option("--identify-speakers", help="v0: tell speakers apart.")] = False,
+    identify_faces: Annotated[bool, typer.Option("--identify-faces", help="v0: tell faces apart.")] = False,
+    facs: Annotated[bool, typer.Option("--facs", help="v0: score facial action units too.")] = False,
+    descriptions: Annotated[bool, typer.Option("--descriptions", help="v0: score descriptions of faces too.")] = False,
+    sentiment: Annotated[bool, typer.Option("--sentiment", help="v0: score the sentiment of language too.")] = False,
+    toxicity: Annotated[bool, typer.Option("--toxicity", help="v0: score the toxicity of language too.")] = False,
+    granularity: Annotated[str | None, typer.Option(help="v0: word, sentence, utterance or conversational_turn.")] = None,
+    language: Annotated[str | None, typer.Option(help="v0: language of the transcript; otherwise it is detected.")] = None,
     settings: Annotated[Path | None, typer.Option(help="TOML file of models and options.", metavar="FILE")] = None,
-    texts: Annotated[Path | None, typer.Option("--text", help="CSV, TSV or Parquet of texts.", metavar="FILE")] = None,
+    texts: Annotated[Path | None, typer.Option("--text", help="v0: CSV, TSV or Parquet of texts.", metavar="FILE")] = None,
     text_column: Annotated[str | None, typer.Option(help="That column. Default: text.", metavar="COLUMN")] = None,
     manifest: ManifestOption = None,
     on: OnOption = None,
@@ -71,7 +79,9 @@ def score(
         **{"identify_speakers": identify_speakers, "identify_faces": identify_faces, "facs": facs, "descriptions": descriptions},
         **{"sentiment": sentiment, "toxicity": toxicity},
     }
-    values = {"granularity": granularity, "language": language, "fps_pred": fps}
+    by_batch = api == "batch"
+    values: dict[str, Any] = {"granularity": granularity, "language": language, "channels": channels, "crop": crop}
+    values["fps_pred" if by_batch else "fps"] = fps
     options = {name: True for name, on_ in switches.items() if on_} | {n: v for n, v in values.items() if v is not None}
     arguments: dict[str, Any] = {
         "api": api,
@@ -84,6 +94,8 @@ def score(
         "on": on,
         "labels": dict(parse_label(each) for each in label or ()),
         "rehash": rehash,
+        "budget_s": budget,
+        "resend_unknown": resend_unknown,
     }
     uri = lake_uri(lake)
     if dry_run:
@@ -91,7 +103,7 @@ def score(
         print_json(plan.to_dict()) if json else typer.echo(str(plan))
         return 0
     flags: dict[str, Any] = {"concurrency": concurrency, "wait_s": seconds(timeout) if timeout else None}
-    with service(uri, sandbox=sandbox, seed=seed, lock_wait_s=seconds(wait), **flags) as connection:
+    with service(uri, sandbox=sandbox, seed=seed, flow=api, lock_wait_s=seconds(wait), **flags) as connection:
         summary = score_recordings(
             inputs or [],
             uri,

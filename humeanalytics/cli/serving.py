@@ -21,11 +21,15 @@ def sandbox(
     seed: SeedOption = 7,
     state: Annotated[Path | None, typer.Option(help="Folder that keeps jobs from run to run.", metavar="FOLDER")] = None,
     faults: Annotated[Path | None, typer.Option(help="JSON file of fault rules (docs/sandbox.md).", metavar="FILE")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="An option of docs/sandbox.md; repeatable.", metavar="NAME=VALUE")
+    ] = None,
 ) -> None:
-    """Run a local Hume (v0 batch) until Ctrl-C. Any key is accepted; scores are invented, the same for the same seed."""
+    """Run a local Hume (v0 batch, v1) until Ctrl-C. Any key is accepted; scores are invented, the same for the same seed."""
+    from humeanalytics.sandbox.options import read_options
     from humeanalytics.sandbox.serving import serve
 
     try:
-        serve(host, port, seed, state, faults)
+        serve(host, port, seed, state, faults, options=read_options(option or ()))
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"The sandbox cannot start: {error}") from error

@@ -24,6 +24,7 @@ from humeanalytics.cli.scoring import report
 @app.command(epilog="Example: humeanalytics reconcile --lake lake")
 def reconcile(
     lake: LakeOption = None,
+    api: Annotated[str | None, typer.Option(help="expression (v1) or batch (v0). Default: whichever is in doubt.")] = None,
     sandbox: SandboxOption = False,
     seed: SeedOption = 7,
     wait: WaitOption = None,
@@ -34,7 +35,7 @@ def reconcile(
 
     uri = lake_uri(lake)
     with service(uri, sandbox=sandbox, seed=seed, lock_wait_s=seconds(wait)) as settings:
-        return report(reconcile_lake(uri, settings=settings, lock_wait_s=seconds(wait)), json)
+        return report(reconcile_lake(uri, api=api, settings=settings, lock_wait_s=seconds(wait)), json)
 
 
 @app.command(epilog="Example: humeanalytics rebuild --lake lake")

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from humeanalytics.api.batch import LIMITS
 from humeanalytics.errors import LakeNotFound
 from humeanalytics.jobs.batch import FLOW
 from humeanalytics.jobs.cost import batch_cost_usd
+from humeanalytics.jobs.expression_dry_run import ExpressionDryRun
+from humeanalytics.jobs.expression_scoring import FLOW as V1
+from humeanalytics.jobs.expression_scoring import ExpressionScoring
 from humeanalytics.jobs.flow import state_folder
 from humeanalytics.jobs.intake import take_in
 from humeanalytics.jobs.ledger import LEDGER_FILE, Ledger
@@ -66,17 +70,20 @@ def dry_run_of(
     labels: Mapping[str, str] | None = None,
     rehash: bool = False,
     api: str | None = None,
+    budget_s: float | None = None,
+    resend_unknown: str = "never",
     settings: Settings | None = None,
-) -> DryRun:
+) -> DryRun | ExpressionDryRun:
     """Return what `score` with the same arguments would send. New files are read; nothing is sent or written."""
     settings = settings or load_settings()
     sources = sources_of(inputs, texts, text_column, api)
     labelling = Labelling(None if manifest is None else read_manifest(manifest, on=on), labels or {}, sources)
-    wanted = scoring_of(scoring, models, options, True)
-    settings_id = wanted.settings_id
+    wanted = scoring_of(api, scoring, models, options, True)
+    if isinstance(wanted, ExpressionScoring):
+        return _by_expression(sources, lake, wanted, labelling, settings, rehash, budget_s)
     plan = DryRun(prices_as_of=settings.batch_prices.as_of.isoformat())
-    plan.recordings["found"] = len(sources)
-    to_send = _unsent(sources, lake, settings_id, settings, rehash, plan)
+    host = urlsplit(settings.base_url).netloc
+    to_send = _unsent(sources, lake, FLOW, host, wanted.settings_id, settings, rehash, plan.recordings)
     grouping = Grouping(settings)
     groups = []
     for source in to_send:
@@ -100,10 +107,40 @@ def dry_run_of(
     return plan
 
 
+def _by_expression(
+    sources: list[Source],
+    lake: str,
+    scoring: ExpressionScoring,
+    labelling: Labelling,
+    settings: Settings,
+    rehash: bool,
+    budget_s: float | None,
+) -> ExpressionDryRun:
+    plan = ExpressionDryRun(usd_per_s=settings.expression_usd_per_s, budget_s=budget_s)
+    host = urlsplit(settings.expression_base_url).netloc
+    to_send = _unsent(sources, lake, V1, host, scoring.settings_id, settings, rehash, plan.recordings)
+    for source in to_send:
+        found = source if isinstance(source, Recording) else take_in(source, labelling.recorded_at, limits=None)
+        if isinstance(found, Recording) and labelling.of(found.source)[1] is not None:
+            plan.recordings["excluded"] += 1
+        else:
+            plan.add(found, scoring, settings.expression_chunk_s)
+    plan.finish()
+    return plan
+
+
 def _unsent(
-    sources: list[Source], lake: str, settings_id: str, settings: Settings, rehash: bool, plan: DryRun
+    sources: list[Source],
+    lake: str,
+    api: str,
+    host: str,
+    settings_id: str,
+    settings: Settings,
+    rehash: bool,
+    recordings: Counter[str],
 ) -> list[Source | Recording]:
     """What of the sources the ledger of the lake, if there is one, does not know as sent."""
+    recordings["found"] = len(sources)
     try:
         with open_lake(lake, create=False) as opened:
             path = state_folder(opened, settings) / LEDGER_FILE
@@ -111,21 +148,22 @@ def _unsent(
         return list(sources)
     if not path.is_file():
         return list(sources)
+    limits = LIMITS if api == FLOW else None
     by_uri = {source.uri: source for source in sources}
     with Ledger.open(path) as ledger:
-        origin = ledger.last_origin(FLOW) or urlsplit(settings.base_url).netloc
-        standing = ledger.look_up(sources, api=FLOW, origin=origin, settings_id=settings_id, recheck=rehash)
+        origin = ledger.last_origin(api) or host
+        standing = ledger.look_up(sources, api=api, origin=origin, settings_id=settings_id, recheck=rehash)
         known = ledger.recordings([by_uri[uri] for uri in standing.to_plan])
-        new = [take_in(by_uri[uri]) for uri in standing.new]
+        new = [take_in(by_uri[uri], limits=limits) for uri in standing.new]
         ids = [each.recording_id for each in new if isinstance(each, Recording)]
-        claimed = ledger.claimed(ids, api=FLOW, origin=origin, settings_id=settings_id)
+        claimed = ledger.claimed(ids, api=api, origin=origin, settings_id=settings_id)
     counts = {
         "known": standing.done,
         "under_way": standing.under_way,
         "failed_before": standing.failed_before,
         "excluded": standing.excluded,
     }
-    plan.recordings.update(counts)
+    recordings.update(counts)
     fresh = [each for each in new if isinstance(each, Problem) or each.recording_id not in claimed]
-    plan.recordings["known"] += len(new) - len(fresh)
+    recordings["known"] += len(new) - len(fresh)
     return [*known, *(each.source if isinstance(each, Problem) else each for each in fresh)]

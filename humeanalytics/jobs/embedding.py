@@ -17,13 +17,12 @@ from humeanalytics.settings import Settings
 if TYPE_CHECKING:
     from humeanalytics.sandbox.embedded import Sandbox
 
-_FLOW = "batch"
 _POLL_S = 0.2
 
 
 @contextmanager
 def embedded_sandbox(
-    uri: str, seed: int, settings: Settings, *, wait_s: float = 0.0, transcripts: Path | None = None
+    uri: str, seed: int, settings: Settings, *, flow: str = "batch", wait_s: float = 0.0, transcripts: Path | None = None
 ) -> Iterator[Sandbox]:
     """Run a sandbox for one lake, which is, or becomes, a synthetic one.
 
@@ -31,6 +30,7 @@ def embedded_sandbox(
         uri: The lake.
         seed: Seed of the scores.
         settings: Where the lake's state is.
+        flow: What it is for: ``batch`` or ``expression``.
         wait_s: How long to wait for another run that has the sandbox of this lake.
         transcripts: A folder of texts that say what is said in recordings of the same name.
 
@@ -54,7 +54,7 @@ def embedded_sandbox(
             break
         except StateInUse:
             if time.monotonic() >= deadline:
-                raise locked(folder / "locks", _FLOW, uri) from None
+                raise locked(folder / "locks", flow, uri) from None
             time.sleep(_POLL_S)
         except ValueError as error:
             raise SettingsError(f"{error} Use the same --seed for one lake.") from error

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from humeanalytics import __version__
 from humeanalytics.errors import LedgerMismatch, SettingsError
-from humeanalytics.jobs.bookkeeping import Row, utc
+from humeanalytics.jobs.bookkeeping import Row, load_rows, utc
 from humeanalytics.jobs.ledger import LEDGER_FILE, Ledger
 from humeanalytics.jobs.lock import flow_lock
 from humeanalytics.jobs.opening import open_lake
@@ -52,7 +53,7 @@ def open_flow(
         LakeLocked: The flow runs already.
         LedgerMismatch: The lake has submissions and the ledger that knows them is not here.
     """
-    opened = lake if isinstance(lake, Lake) else open_lake(_lake_uri(lake, settings), create=create)
+    opened = lake if isinstance(lake, Lake) else open_lake(lake_uri(lake, settings), create=create)
     try:
         folder = state_folder(opened, settings)
         with flow_lock(folder / "locks", flow, lake_uri=opened.uri, wait_s=lock_wait_s):
@@ -70,11 +71,33 @@ def open_flow(
             opened.close()
 
 
-def _lake_uri(lake: str | os.PathLike[str] | None, settings: Settings) -> str:
+def lake_uri(lake: str | os.PathLike[str] | None, settings: Settings) -> str:
+    """Return which lake is meant.
+
+    Raises:
+        SettingsError: Nothing says so.
+    """
     uri = lake if lake is not None else settings.lake
     if uri is None:
         raise SettingsError("Say which lake: --lake FOLDER, or set HUMEANALYTICS_LAKE.")
     return os.fspath(uri)
+
+
+class Canonical(Protocol):
+    """Settings of a scoring, by v0 or v1."""
+
+    @property
+    def settings_id(self) -> str: ...
+    @property
+    def canonical_json(self) -> str: ...
+
+
+def record_settings(lake: Lake, ledger: Ledger, scoring: Canonical, flow: str, run_id: str) -> None:
+    """Write what these settings are, the first time they are used: in the lake first, so that the ledger's word is enough."""
+    if not ledger.knows_settings(scoring.settings_id):
+        row = {"settings_id": scoring.settings_id, "api": flow, "canonical_json": scoring.canonical_json}
+        load_rows(lake, {"settings": [row]}, flow=flow, run_id=run_id)
+        ledger.record_settings(scoring.settings_id, flow, scoring.canonical_json)
 
 
 def run_row(summary: RunSummary, ledger: Ledger) -> Row:
@@ -85,6 +108,6 @@ def run_row(summary: RunSummary, ledger: Ledger) -> Row:
         "started_at": utc(ledger.run_started_at(summary.run_id)),
         "ended_at": datetime.now(UTC),
         "exit_code": summary.exit_code,
-        "counts_json": json.dumps({name: getattr(summary, name) for name in ("recordings", "jobs", "rows", "files")}),
+        "counts_json": json.dumps({name: getattr(summary, name) for name in ("recordings", "jobs", "uploads", "rows", "files")}),
         "version": __version__,
     }

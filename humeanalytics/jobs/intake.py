@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from humeanalytics import recordings
-from humeanalytics.api.batch import LIMITS
+from humeanalytics.api.batch import LIMITS, BatchLimits
 from humeanalytics.errors import ItemError, LimitExceeded, UnreadableRecording
 from humeanalytics.jobs.recorded_at import recorded_at
 from humeanalytics.jobs.work import Problem, Recording, Source, name_of
@@ -24,14 +24,19 @@ _MB = 1_000_000
 _ARCHIVE_UNPACKED_BYTES = 20_000_000_000
 
 
-def take_in(source: Source, manifest_time: Callable[[Source], datetime | None] = lambda _: None) -> Recording | Problem:
-    """Return what a source is, or why it cannot be scored. Never raises for the source's own faults."""
+def take_in(
+    source: Source, manifest_time: Callable[[Source], datetime | None] = lambda _: None, *, limits: BatchLimits | None = LIMITS
+) -> Recording | Problem:
+    """Return what a source is, or why it cannot be scored. Never raises for the source's own faults.
+
+    ``limits`` are those of v0, or None for v1, whose uploads are made to fit whatever the recording is.
+    """
     try:
         if source.kind == "url":
             return _url(source, manifest_time(source))
         if source.kind == "text":
             return _text(source, source.text or "", manifest_time(source))
-        return _file(source, manifest_time(source))
+        return _file(source, manifest_time(source), limits)
     except ItemError as error:
         return Problem(source, type(error).__name__, str(error))
     except OSError as error:
@@ -78,25 +83,16 @@ def _iso(when: datetime | None) -> str | None:
     return None if when is None else when.isoformat()
 
 
-def _file(source: Source, manifest_time: datetime | None) -> Recording:
+def _file(source: Source, manifest_time: datetime | None, limits: BatchLimits | None) -> Recording:
     path = Path(source.uri)
     before, sent_md5 = path.stat(), None
-    if before.st_size > LIMITS.file_size_bytes and path.suffix.lower() != ".txt":
-        raise LimitExceeded(
-            f"{path} has {before.st_size / _MB:,.0f} MB; Hume takes local files up to {LIMITS.file_size_bytes / _MB:,.0f} MB. "
-            f"Give it by URL (up to {LIMITS.url_size_bytes / _MB:,.0f} MB) or split it.",
-            item=str(path),
-        )
+    if path.suffix.lower() != ".txt":
+        _check(path, limits, size_bytes=before.st_size)
     facts = probe(path)
     if facts.media_type == "text":
         _check_text_size(source)
         sent_md5 = text_md5(read_text(path))
-    if facts.duration_s is not None and facts.duration_s > LIMITS.duration_s:
-        raise LimitExceeded(
-            f"{path} lasts {facts.duration_s / 3600:.2f} h; Hume takes audio and video up to {LIMITS.duration_s / 3600:g} h. "
-            "Split it.",
-            item=str(path),
-        )
+    _check(path, limits, duration_s=facts.duration_s)
     with path.open("rb") as stream:
         digest = recordings.digest(stream)
     after = path.stat()
@@ -107,6 +103,33 @@ def _file(source: Source, manifest_time: datetime | None) -> Recording:
     when, how = recorded_at(name=path.name, manifest=manifest_time, media=facts.recorded_at, modified=modified)
     md5 = sent_md5 or digest.md5
     return Recording(source, digest.sha256, path.name, facts.media_type, md5, facts.duration_s, _iso(when), how, parts)
+
+
+def beyond_limits(recording: Recording, limits: BatchLimits | None) -> Problem | None:
+    """Return why a recording that is known from another API cannot be scored within these limits; None if it can."""
+    source = recording.source
+    if source.kind == "file" and recording.media_type != "text":
+        try:
+            _check(Path(source.uri), limits, size_bytes=source.size_bytes, duration_s=recording.duration_s)
+        except LimitExceeded as error:
+            return Problem(source, "LimitExceeded", str(error))
+    return None
+
+
+def _check(path: Path, limits: BatchLimits | None, *, size_bytes: int | None = None, duration_s: float | None = None) -> None:
+    if limits is None:
+        return
+    if size_bytes is not None and size_bytes > limits.file_size_bytes:
+        raise LimitExceeded(
+            f"{path} has {size_bytes / _MB:,.0f} MB; Hume takes local files up to {limits.file_size_bytes / _MB:,.0f} MB. "
+            f"Give it by URL (up to {limits.url_size_bytes / _MB:,.0f} MB) or split it.",
+            item=str(path),
+        )
+    if duration_s is not None and duration_s > limits.duration_s:
+        raise LimitExceeded(
+            f"{path} lasts {duration_s / 3600:.2f} h; Hume takes audio and video up to {limits.duration_s / 3600:g} h. Split it.",
+            item=str(path),
+        )
 
 
 def _check_text_size(source: Source) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from humeanalytics.jobs import states
 from humeanalytics.jobs.ledger_file import now
-from humeanalytics.jobs.ledger_found import FilesFound
+from humeanalytics.jobs.ledger_uploads import Uploads
 from humeanalytics.jobs.work import LedgerJob, Work
 
 __all__ = ["LEDGER_FILE", "Ledger", "now"]
@@ -26,7 +26,7 @@ def _work(row: Sequence[Any]) -> Work:
     return Work(**facts, parts=json.loads(parts_json) if parts_json else {})
 
 
-class Ledger(FilesFound):
+class Ledger(Uploads):
     """The memory of one lake's submissions. Open with `Ledger.open`; use as a context manager."""
 
     # ------------------------------------------------------------------------------------------------ what was sent

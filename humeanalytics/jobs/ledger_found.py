@@ -31,6 +31,7 @@ class FilesFound(LedgerFile):
             """
             SELECT s.uri,
                    CASE WHEN f.uri IS NULL THEN 'new'
+                        WHEN f.problem_kind = 'LimitExceeded' AND ? <> 'batch' THEN 'new'  -- the limits are those of v0
                         WHEN f.problem IS NOT NULL THEN 'failed_before'
                         WHEN f.excluded_reason IS NOT NULL THEN 'excluded'
                         WHEN j.state IS NULL OR j.state = 'planned' THEN 'to_plan'
@@ -44,7 +45,7 @@ class FilesFound(LedgerFile):
               ON w.recording_id = f.recording_id AND w.settings_id = ? AND w.origin = ? AND w.api = ? AND w.claims = 1
             LEFT JOIN jobs AS j ON j.job_id = w.job_id
             """,
-            (recheck, settings_id, origin, api),
+            (api, recheck, settings_id, origin, api),
         )
         counts = {"done": 0, "under_way": 0, "failed_before": 0, "excluded": 0}
         uris: dict[str, list[str]] = {"new": [], "to_plan": []}

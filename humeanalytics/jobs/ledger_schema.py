@@ -65,7 +65,28 @@ CREATE TABLE saved_files (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SAVED_FILES)
+# Uploads to v1, each written before its first byte goes out. A job has several: the chunks of a sound (by channel), the packs
+# of a film's frames or of photos. `part` is the number of the chunk or pack; of a pack that was refused and goes on in halves,
+# `first` and `images` tell which of its images. `position` is the work it is about, null where it is about several.
+# `placement_json` is without frames: those stand beside the answer under raw/. An upload that could not even be prepared has
+# no time of intent. `noted` is the state and bill that the table `uploads` of the lake was last told.
+_UPLOADS = """
+CREATE TABLE uploads (
+    upload_id TEXT PRIMARY KEY, job_id TEXT NOT NULL REFERENCES jobs (job_id), run_id TEXT NOT NULL, state TEXT NOT NULL,
+    model TEXT NOT NULL, channel INTEGER, part INTEGER NOT NULL, first INTEGER NOT NULL, images INTEGER, position INTEGER,
+    sha256 TEXT, size_bytes INTEGER, placement_json TEXT, config_json TEXT,
+    intent_at TEXT, intent_server_ms INTEGER, lost_server_ms INTEGER, answered_at TEXT,
+    status INTEGER, error_code TEXT, message TEXT,
+    response_id TEXT, hume_run_id TEXT, hume_request_id TEXT, received_ms INTEGER, received_frames INTEGER, face_state TEXT,
+    billed TEXT, billed_s REAL, metered_s REAL, other_json TEXT, noted TEXT
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_state ON uploads (state);
+CREATE INDEX uploads_by_hume_run ON uploads (hume_run_id);
+CREATE UNIQUE INDEX uploads_once ON uploads (job_id, model, coalesce(channel, -1), part, first, coalesce(images, -1))
+    WHERE state <> 'resent';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SAVED_FILES, _UPLOADS)
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:

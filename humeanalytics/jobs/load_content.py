@@ -14,6 +14,7 @@ from humeanalytics.jobs.answers import Outcome, scoring_id, tie
 from humeanalytics.jobs.bookkeeping import Row, error_row, table_of
 from humeanalytics.jobs.work import Work
 from humeanalytics.lake.lake import Lake
+from humeanalytics.tables.expression_flattened import ExpressionAnswer, FlattenedExpression
 from humeanalytics.tables.flattened import Answer, Failure, Flattened
 from humeanalytics.tables.keys import of_answers, with_keys
 from humeanalytics.tables.unknown import gathered
@@ -104,9 +105,29 @@ def add_answer(
     load_id: str,
 ) -> int:
     """Add one flattened answer to a load; return how many of its scorings were known already (those add a source only)."""
+    again, _ = add_scorings(load, answered, flattened, recording_ids, known, load_id=load_id)
+    load.add("responses", response_row(answered))
+    return again
+
+
+def add_scorings(
+    load: LoadContent,
+    answered: Answered,
+    flattened: Flattened | FlattenedExpression,
+    recording_ids: Sequence[str],
+    known: Known,
+    *,
+    load_id: str,
+) -> tuple[int, list[str]]:
+    """Add the scorings in a flattened answer, and the rows of those that are new.
+
+    Returns:
+        How many were known already (those add a source only), and the id of each.
+    """
     scoring_ids: list[str] = []
     fresh: list[bool] = []
-    for answer, recording_id in zip(flattened.answers, recording_ids, strict=True):
+    answers: Sequence[Answer | ExpressionAnswer] = flattened.answers
+    for answer, recording_id in zip(answers, recording_ids, strict=True):
         place = known.setdefault((recording_id, answer.model, answer.fingerprint), [])
         scoring = same_scoring(place, answered.origin, answered.settings_id)
         fresh.append(scoring is None)
@@ -125,11 +146,10 @@ def add_answer(
             load.add("scoring_sources", source_row(answered, scoring, flattened.dialect))
         scoring_ids.append(scoring)
     add_scores(load, flattened, recording_ids, scoring_ids, fresh, load_id)
-    load.add("responses", response_row(answered))
-    return len(fresh) - sum(fresh)
+    return len(fresh) - sum(fresh), scoring_ids
 
 
-def scoring_row(answered: Answered, answer: Answer, recording_id: str, scoring: str, dialect: str) -> Row:
+def scoring_row(answered: Answered, answer: Answer | ExpressionAnswer, recording_id: str, scoring: str, dialect: str) -> Row:
     return {
         "scoring_id": scoring,
         "recording_id": recording_id,
@@ -137,9 +157,9 @@ def scoring_row(answered: Answered, answer: Answer, recording_id: str, scoring: 
         "origin": answered.origin,
         "model": answer.model,
         "settings_id": answered.settings_id,
-        "hume_job_id": answered.hume_job_id,
+        "hume_job_id": answered.hume_job_id if isinstance(answer, Answer) else next(iter(answer.run_ids), None),
         "response_id": answered.response_id,
-        "file": answer.file,
+        "file": answer.file if isinstance(answer, Answer) else None,
         "dialect": dialect,
         "scored_at": answered.scored_at,
         "loaded_at": datetime.now(UTC),
@@ -214,7 +234,7 @@ def _error(
 
 def add_scores(
     load: LoadContent,
-    flattened: Flattened,
+    flattened: Flattened | FlattenedExpression,
     recording_ids: Sequence[str],
     scoring_ids: Sequence[str],
     fresh: Sequence[bool],

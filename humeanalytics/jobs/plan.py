@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from humeanalytics.api.batch import LIMITS
 from humeanalytics.jobs.work import Kind, Recording, Work
 from humeanalytics.settings import Settings
+from humeanalytics.vocabulary import MODELS
 
 
 def kind_of(recording: Recording) -> Kind:
@@ -17,11 +19,12 @@ def kind_of(recording: Recording) -> Kind:
     return recording.source.kind
 
 
-#: Media type -> the models that can answer for it. Hume answers nothing for others, and bills them all the same.
+#: Media type -> the models, of v0 and v1, that can answer for it. Hume answers nothing for others, and bills them all the same.
 _ANSWERED_BY: dict[str, frozenset[str]] = {
     "text": frozenset({"language", "ner"}),
-    "image": frozenset({"face", "facemesh"}),
-    "audio": frozenset({"prosody", "burst", "language", "ner"}),
+    "image": frozenset({"face", "facemesh", "video"}),
+    "audio": frozenset({"prosody", "burst", "language", "ner", "audio"}),
+    "archive": frozenset(MODELS),
 }
 
 
@@ -52,10 +55,50 @@ def work_of(recording: Recording, position: int) -> Work:
     )
 
 
+#: The answer to one upload is lost whole: more photos together would be more in doubt, and no cheaper.
+PHOTOS_IN_A_JOB = 300
+
+
 @dataclass
 class _Group:
     recordings: list[Recording] = field(default_factory=list)
     size_bytes: int = 0
+
+
+class Groups(Protocol):
+    """Collects recordings and gives back groups, each what one job holds."""
+
+    def add(self, recording: Recording) -> Iterator[list[Recording]]:
+        """Take one recording; yield the group it completes, if it does."""
+
+    def rest(self) -> Iterator[list[Recording]]:
+        """Yield the groups that are not full."""
+
+
+class AloneOrPhotos:
+    """The groups of v1: a recording is a job of its own, but for photos, of which one costs as much as thirty."""
+
+    def __init__(self) -> None:
+        self._photos: list[Recording] = []
+        self._seen: set[str] = set()
+
+    def add(self, recording: Recording) -> Iterator[list[Recording]]:
+        """Take one recording; yield the group it completes, if it does."""
+        if recording.recording_id in self._seen:
+            return
+        self._seen.add(recording.recording_id)
+        if recording.media_type != "image":
+            yield [recording]
+            return
+        self._photos.append(recording)
+        if len(self._photos) >= PHOTOS_IN_A_JOB:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[list[Recording]]:
+        """Yield the photos that are not a full job."""
+        if self._photos:
+            photos, self._photos = self._photos, []
+            yield photos
 
 
 class Grouping:

@@ -11,7 +11,7 @@ from typing import Any
 
 #: How many errors a summary carries word for word; all of them are in the table ``errors``.
 SHOWN_ERRORS = 20
-_COUNTS = ("recordings", "jobs", "rows", "files", "kinds", "sources")
+_COUNTS = ("recordings", "jobs", "uploads", "rows", "files", "kinds", "sources")
 
 
 def _error_line(uri: str, message: str) -> str:
@@ -27,6 +27,9 @@ class RunSummary:
         recordings: Recordings by what became of them: ``found``, ``done``, ``known`` (scored before), ``failed``,
             ``failed_before``, ``unknown``, ``under_way``, ``refused`` (never sent).
         jobs: Jobs of this run by state.
+        uploads: Requests of this run to v1 by state.
+        billed_s: Seconds that v1 bills for this run, lost uploads among them.
+        in_doubt_s: Of all runs, the seconds of uploads that were lost and sent again: those may have been billed twice.
         rows: New rows by table.
         files: Saved files by what became of them: ``found``, ``loaded``, ``known``, ``failed``, ``failed_before``,
             ``without_scores``.
@@ -43,6 +46,7 @@ class RunSummary:
     run_id: str = ""
     recordings: Counter[str] = field(default_factory=Counter)
     jobs: Counter[str] = field(default_factory=Counter)
+    uploads: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     files: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
@@ -50,6 +54,8 @@ class RunSummary:
     errors: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cost_usd: float | None = None
+    billed_s: float = 0.0
+    in_doubt_s: float = 0.0
     duration_s: float = 0.0
     synthetic: bool = False
     exit_code: int = 0
@@ -74,6 +80,7 @@ class RunSummary:
             ("of these", self.kinds),
             ("recordings", self.recordings),
             ("jobs", self.jobs),
+            ("uploads", self.uploads),
             ("new rows", self.rows),
         ):
             shown = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
@@ -82,6 +89,9 @@ class RunSummary:
         if self.sources:
             met = (f"{count:,} in {places} place{'s' * (places != '1')}" for places, count in self.sources.items())
             lines.append(("met", f"scorings: {', '.join(met)}"))
+        if self.billed_s:
+            doubt = f", {self.in_doubt_s:,.1f} s of earlier uploads maybe twice" if self.in_doubt_s else ""
+            lines.append(("billed", f"{self.billed_s:,.1f} s{doubt}"))
         if self.cost_usd:
             lines.append(("cost", f"about {self.cost_usd:,.2f} USD at the list prices in the settings"))
         lines.append(("time", f"{self.duration_s:,.1f} s"))

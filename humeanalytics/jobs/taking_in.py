@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from humeanalytics.api.batch import LIMITS, BatchLimits
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.jobs.bookkeeping import Row, item_row, load_rows, part_recordings, problem_row, recording_row, uri_of
-from humeanalytics.jobs.intake import take_in
+from humeanalytics.jobs.intake import beyond_limits, take_in
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.manifest import Manifest, ManifestRow
-from humeanalytics.jobs.plan import Grouping, suits
+from humeanalytics.jobs.plan import Groups, suits
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.jobs.summary import RunSummary, few
 from humeanalytics.jobs.work import Problem, Recording, Source, Standing, name_of
@@ -105,14 +106,15 @@ class TakingIn:
         ledger: Ledger,
         sources: Sequence[Source],
         labelling: Labelling,
-        grouping: Grouping,
+        grouping: Groups,
         wanted: Wanted,
         summary: RunSummary,
         progress: Progress,
+        limits: BatchLimits | None = LIMITS,
     ) -> None:
         self._lake, self._ledger, self._labelling, self._grouping = lake, ledger, labelling, grouping
         self._sources = {source.uri: source for source in sources}
-        self._wanted, self._summary, self._progress = wanted, summary, progress
+        self._wanted, self._summary, self._progress, self._limits = wanted, summary, progress, limits
 
     async def groups(
         self, *, force: bool = False, retry_failed: bool = False, rehash: bool = False
@@ -132,8 +134,11 @@ class TakingIn:
         known = await in_thread(ledger.recordings, [self._sources[uri] for uri in standing.to_plan])
         # An archive's members stand nowhere but in the archive.
         again = [recording.source for recording in known if recording.media_type == "archive"]
+        too_large = [problem for each in known if (problem := beyond_limits(each, self._limits))]
+        if too_large:
+            await in_thread(self._write_down, too_large)
         for recording in known:
-            if recording.media_type != "archive" and self._suits(recording):
+            if recording.media_type != "archive" and not beyond_limits(recording, self._limits) and self._suits(recording):
                 for group in self._grouping.add(recording):
                     yield group
         to_read = [*again, *(self._sources[uri] for uri in standing.new)]
@@ -157,7 +162,8 @@ class TakingIn:
         begun = time.monotonic()
         for start in range(0, len(sources), _READ_AT_ONCE):
             chunk = sources[start : start + _READ_AT_ONCE]
-            batch += await asyncio.gather(*(in_thread(take_in, source, self._labelling.recorded_at) for source in chunk))
+            reading = (in_thread(take_in, each, self._labelling.recorded_at, limits=self._limits) for each in chunk)
+            batch += await asyncio.gather(*reading)
             self._progress.stage("read", start + len(chunk), len(sources))
             if len(batch) >= _BATCH_FILES or time.monotonic() - begun > _BATCH_S:
                 yield batch

@@ -163,3 +163,13 @@ class _Likeness:
     def tell(self, notes: list[str]) -> None:
         if self._alike:
             notes.append("Both channels hold the same sound: split, it is measured and billed twice.")
+
+
+def channels_of(path: str | os.PathLike[str]) -> int:
+    """Return how many channels the sound of a recording has: what it is billed for when they are split.
+
+    Raises:
+        UnreadableRecording: There is no sound in it, or it cannot be opened.
+    """
+    with open_recording(path) as container:
+        return int(_track(container, []).codec_context.layout.nb_channels)

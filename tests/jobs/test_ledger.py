@@ -99,7 +99,7 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / LEDGER_FILE) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(LakeTooNew, match="format 99; this humeanalytics knows formats up to 2"):
+    with pytest.raises(LakeTooNew, match="format 99; this humeanalytics knows formats up to 3"):
         Ledger.open(tmp_path / LEDGER_FILE)
 
 
