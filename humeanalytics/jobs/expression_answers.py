@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow.compute as pc
@@ -134,5 +135,5 @@ def _row(
         status=200,
         response_id=each.response_id,
         billed_s=meta["billed_s"],
-        noted_at=utc(meta["received_at"]),
+        noted_at=datetime.now(UTC),
     )

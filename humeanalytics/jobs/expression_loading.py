@@ -86,7 +86,7 @@ class ExpressionLoader:
         return [u.response_id for u in self._ledger.uploads_of(job_id) if u.state in ANSWERED and u.response_id]
 
     def _load(self, load_id: str, jobs: Sequence[LedgerJob]) -> None:
-        load = LoadContent()
+        load, errors = LoadContent(), list[Row]()
         # Rows of a load that was already half committed must come out the same: what this very load has in the lake
         # does not count as known. Pending loads are hidden, so it is not seen; a complete one is not made again.
         done = self._lake.loads.is_complete(load_id)
@@ -94,27 +94,28 @@ class ExpressionLoader:
         known: Known = {}
         for start in range(0, len(jobs), _READ_AT_ONCE):
             read = [(job, self._ledger.uploads_of(job.job_id)) for job in jobs[start : start + _READ_AT_ONCE]]
-            found = [(job, of) for job, uploads in read if not done for of in self._read(load, job, uploads)]
+            found = [(job, of) for job, uploads in read if not done for of in self._read(errors, job, uploads)]
             known = known_scorings(self._lake, [each for _, of in found for each in of.fingerprints]) | known
             for job, of in found:
                 self.faces_unmeasured += of.faces_unmeasured
                 self.known_again += add_measured(load, of, self._ledger.works(job.job_id), known, load_id=load_id)
                 answered.setdefault(job.job_id, set()).update(of.positions)
             for job, uploads in read:
-                for row in self._errors(job, uploads):
-                    load.add("errors", row)
+                errors += self._errors(job, uploads)
             load.compact()
         if not done:
             tables = load.tables(load_id)
             members = {"kind": "answers", "jobs": [job.job_id for job in jobs]}
             self._lake.loads.commit_all(load_id, flow=FLOW, run_id=self._run_id, members=members, tables=tables)
             self.rows_loaded.update({name: tables[name].num_rows for name in load.scores})
-        self.messages += [(row["uri"], row["message"]) for row in load.rows.get("errors", ()) if row["error"] != NOTED]
+        # Apart from the answers, whose tables can be made again from raw/: what went wrong on the way is not in there.
+        load_rows(self._lake, {"errors": errors}, flow=FLOW, run_id=self._run_id)
+        self.messages += [(row["uri"], row["message"]) for row in errors if row["error"] != NOTED]
         for job in jobs:
             self._settle(load_id, job, self._positions(job.job_id) if done else answered.get(job.job_id, set()))
 
-    def _read(self, load: LoadContent, job: LedgerJob, uploads: Sequence[LedgerUpload]) -> list[Measured]:
-        """Read what was measured of a job, by model. What cannot be read is an error of the load."""
+    def _read(self, errors: list[Row], job: LedgerJob, uploads: Sequence[LedgerUpload]) -> list[Measured]:
+        """Read what was measured of a job, by model. What cannot be read is an error."""
         read = []
         for model in ("audio", "video"):
             of_model = [u for u in uploads if u.model == model and u.state in ANSWERED and u.response_id]
@@ -122,7 +123,7 @@ class ExpressionLoader:
                 if of_model:
                     read.append(measured([answer_of(self._lake.raw, str(u.response_id), self._meta(u)) for u in of_model]))
             except UnreadableResponse as error:
-                load.add("errors", self._error(job, None, "flatten", "UnreadableResponse", str(error), model))
+                errors.append(self._error(job, None, "flatten", "UnreadableResponse", str(error), model))
         return read
 
     def _meta(self, upload: LedgerUpload) -> Mapping[str, Any]:

@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from humeanalytics.errors import ItemError
-from humeanalytics.jobs import batch, saved_load
+from humeanalytics.jobs import batch, expression_scoring, saved_load
 from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
 from humeanalytics.jobs.bookkeeping import Row, kept_rows, load_rows, utc
+from humeanalytics.jobs.expression_answers import add_measured, measured
+from humeanalytics.jobs.expression_rebuilding import KeptUploads, unfinished_jobs
 from humeanalytics.jobs.flow import open_flow, run_row, state_folder
 from humeanalytics.jobs.load_content import Answered, Known, LoadContent, add_job, add_scores
 from humeanalytics.jobs.lock import flow_lock
@@ -55,6 +57,7 @@ def rebuild(
         locks = state_folder(opened, settings) / "locks"
         with (
             flow_lock(locks, batch.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),
+            flow_lock(locks, expression_scoring.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),
             flow_lock(locks, saved_load.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),
         ):
             summary = RunSummary(FLOW, opened.uri, run_id, synthetic=bool(opened.identity.synthetic))
@@ -62,7 +65,7 @@ def rebuild(
                 opened.loads.roll_back(dead.load_id)
             for left_over in _pending(opened).glob("*.spool"):
                 shutil.rmtree(left_over, ignore_errors=True)
-            _Rebuild(opened, summary).run()
+            _Rebuild(opened, summary, unfinished_jobs(ledger)).run()
             summary.exit_code = 3 if summary.files["failed"] else 0
             summary.duration_s = time.monotonic() - begun
             load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
@@ -84,8 +87,9 @@ class _Kept:
 
 
 class _Rebuild:
-    def __init__(self, lake: Lake, summary: RunSummary) -> None:
+    def __init__(self, lake: Lake, summary: RunSummary, unfinished: set[str]) -> None:
         self._lake, self._summary = lake, summary
+        self._uploads = KeptUploads(lake.raw, unfinished)
         self._known: Known = {}
         self._sameness = Sameness()
         self._by_md5: dict[str, str] = {}
@@ -123,8 +127,10 @@ class _Rebuild:
     def _spool_all(self, spool: Path) -> dict[str, list[Path]]:
         """Read every answer once, oldest first, and lay its rows down by table: they may be more than memory holds."""
         pieces: dict[str, list[Path]] = {}
-        for number, kept in enumerate(self._kept()):
+        for kept in self._kept():
             self._summary.files["found"] += 1
+            if self._uploads.take(kept.response_id, kept.path, kept.metas):
+                continue
             load = LoadContent()
             try:
                 self._add(load, kept)
@@ -132,13 +138,26 @@ class _Rebuild:
                 self._summary.files["failed"] += 1
                 self._summary.add_error(kept.path, str(error))
                 continue
-            for table, rows in load.tables(self._load_id).items():
-                path = spool / f"{number}-{table}.arrow"
-                with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, rows.schema) as writer:
-                    writer.write_table(rows)
-                pieces.setdefault(table, []).append(path)
+            self._lay_down(load, spool, pieces)
             self._summary.files["read"] += 1
+        for path, answers, of_job in self._uploads.jobs():  # once all rows that people wrote are known
+            load = LoadContent()
+            try:
+                add_measured(load, measured(answers), of_job, self._known, load_id=self._load_id)
+            except ItemError as error:
+                self._summary.files["failed"] += len(answers)
+                self._summary.add_error(path, str(error))
+                continue
+            self._lay_down(load, spool, pieces)
+            self._summary.files["read"] += len(answers)
         return pieces
+
+    def _lay_down(self, load: LoadContent, spool: Path, pieces: dict[str, list[Path]]) -> None:
+        for table, rows in load.tables(self._load_id).items():
+            path = spool / f"{len(pieces.setdefault(table, []))}-{table}.arrow"
+            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, rows.schema) as writer:
+                writer.write_table(rows)
+            pieces[table].append(path)
 
     def _kept(self) -> list[_Kept]:
         found = [
