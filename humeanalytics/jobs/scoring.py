@@ -99,11 +99,11 @@ def score(
         ...     ha.score("recordings/", "lake", models=["audio"], settings=hume.settings)
     """
     flow = _flow(api)
-    sources = sources_of(inputs, texts, text_column, flow)
     if flow == batch.FLOW and (budget_s is not None or resend_unknown != "never"):
         raise UsageError("A budget of seconds and what to do with lost uploads are for v1: --api expression.")
     if resend_unknown not in RESEND:
         raise UsageError(f"Uploads whose answer was lost are sent again {', '.join(RESEND)}; not {resend_unknown!r}.")
+    sources = sources_of(inputs, texts, text_column, flow)
     wanted = scoring_of(flow, scoring, models, options, transcription)
     labelling = Labelling(None if manifest is None else read_manifest(Path(manifest), on=on), labels or {}, sources)
     flags = {"force": force, "retry_failed": retry_failed, "rehash": rehash}

@@ -147,7 +147,9 @@ def test_no_lake_and_no_key_say_what_to_do(tmp_path: Path) -> None:
     assert (done.returncode, "humeanalytics demo" in done.stderr) == (2, True)
     done = run("score", str(samples_folder() / "recordings"), "--api", "batch", "--lake", "lake", cwd=tmp_path)
     assert (done.returncode, "--sandbox" in done.stderr, "HUME_API_KEY" in done.stderr) == (2, True, True)
-    done = run("score", str(samples_folder() / "recordings"), "--lake", "lake", "--sandbox", cwd=tmp_path)
+    done = run("score", str(samples_folder() / "recordings"), "--lake", "lake", cwd=tmp_path)
+    assert (done.returncode, "api.cloud.hume.ai" in done.stderr, "HUME_API_KEY" in done.stderr) == (2, True, True)
+    done = run("score", str(samples_folder() / "recordings"), "--models", "prosody", "--lake", "lake", cwd=tmp_path)
     assert (done.returncode, "--api batch" in done.stderr) == (2, True)
 
 
@@ -301,3 +303,21 @@ def test_a_second_run_at_once_says_who_holds_the_lake(tmp_path: Path) -> None:
         finally:
             first.kill()
             server.terminate()
+
+
+def test_score_by_v1_as_a_command(tmp_path: Path) -> None:
+    """It is what `score` does where nothing is said; each of its own options is understood."""
+    recordings, lake = str(samples_folder() / "recordings"), str(tmp_path / "lake")
+    own = ("--channels", "split", "--fps", "1", "--crop", "0,0,320,240", "--budget", "1000", "--resend-unknown", "unbilled")
+    told = json.loads(run("score", recordings, "--lake", lake, *own, "--dry-run", "--json").stdout)
+    assert {Path(each["uri"]).name for each in told["planned"]} >= {"007_interview.flac", "012_greeting.mp4"}
+    assert told["requests"] == sum(each["requests"] for each in told["planned"]) and told["billed_s"] > 40
+    done = run("score", recordings, "--lake", lake, *own, "--sandbox", "--json", "--quiet")
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["recordings"]["scored"]) == (0, 3), done.stderr
+    assert summary["billed_s"] == pytest.approx(told["billed_s"], abs=1)
+    again = json.loads(run("score", recordings, "--lake", lake, *own, "--sandbox", "--json", "--quiet").stdout)
+    assert (again["recordings"]["known"], again["billed_s"]) == (3, 0.0)
+    assert run("score", recordings, "--lake", lake, "--budget", "5", "--sandbox", "--quiet").returncode == 5
+    looked = json.loads(run("reconcile", "--lake", lake, "--sandbox", "--json").stdout)
+    assert (looked["exit_code"], looked["uploads"]) == (0, {})

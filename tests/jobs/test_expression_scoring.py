@@ -105,7 +105,10 @@ def test_photos_go_together_and_are_told_apart(hume: Sandbox, tmp_path: Path) ->
         _photo(tmp_path / f"photos/{number}.jpg", number)
     summary = ha.score(tmp_path / "photos", tmp_path / "lake", settings=hume.settings)
     assert (summary.exit_code, summary.recordings["scored"], summary.billed_s) == (0, 4, 10.0), str(summary)
-    told = "SELECT box_x0, box_y0, measured, confidence FROM video_faces JOIN items USING (recording_id) WHERE name = '{}' ORDER BY ALL"
+    told = (
+        "SELECT box_x0, box_y0, measured, confidence FROM video_faces JOIN items USING (recording_id) "
+        "WHERE name = '{}' ORDER BY ALL"
+    )
     for number in range(4):
         alone = tmp_path / f"lake{number}"
         ha.score(tmp_path / f"photos/{number}.jpg", alone, settings=hume.settings)

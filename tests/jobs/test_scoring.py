@@ -462,7 +462,7 @@ def test_the_summary_reads_well(voices: Callable[..., Path], hume: Sandbox, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"api": "batch", "budget_s": 10.0}, "are for v1"),
+        ({"inputs": ".", "budget_s": 10.0}, "are for v1"),
         ({"api": "speech"}, "no API 'speech'"),
         ({"inputs": "nowhere.wav"}, "no file or folder 'nowhere.wav'"),
         ({"inputs": "*.nothing"}, "Nothing matches"),

@@ -1,0 +1,118 @@
+"""Measure `score` by v1: how near it comes to what the network alone takes, and how much memory it needs.
+
+    python tests/benchmarks/expression.py throughput --recordings 1000
+    python tests/benchmarks/expression.py long --hours 10
+
+Prints figures; asserts nothing. Traffic goes to a sandbox on loopback only, in a process of its own that answers after 200 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+RATE_HZ = 16_000
+DELAY_S = 0.2
+CONCURRENCY = 4
+
+SCORE = """
+import json, resource, sys, time
+begun = time.perf_counter()
+import humeanalytics as ha
+inputs, lake, url = sys.argv[1:]
+settings = ha.load_settings(api_key="benchmark", expression_base_url=url, concurrency=4, requests_per_s=1000.0)
+summary = ha.score(inputs, lake, models=["audio"], settings=settings)
+took_s, used = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF)
+told = {"cpu_s": round(used.ru_utime + used.ru_stime, 2), "peak_mb": round(used.ru_maxrss / 1024)}
+told |= {"uploads": dict(summary.uploads), "rows": dict(summary.rows), "exit": summary.exit_code}
+print(json.dumps({"took_s": round(took_s, 2), "run_s": round(summary.duration_s, 2), **told}))
+"""
+
+
+@contextmanager
+def sandbox_process() -> Iterator[str]:
+    """A sandbox in a process of its own; yields its URL."""
+    command = [sys.executable, "-m", "humeanalytics.sandbox", "--port", "0", "--option", f"expression_delay_s={DELAY_S}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip().rpartition(" ")[2]
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def talk(seconds: float, number: int) -> np.ndarray:
+    """Two seconds of a voice in every five."""
+    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    voiced = (time_s % 5 > 1) & (time_s % 5 < 3)
+    sound = np.sin(2 * np.pi * (100 + number % 97) * time_s) * voiced * 0.2
+    samples = np.asarray(sound * 32767, np.int16)
+    samples[0] = number  # no two are the same bytes
+    return samples
+
+
+def write_wav(path: Path, pieces: Iterator[np.ndarray]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        for piece in pieces:
+            file.writeframes(piece.tobytes())
+
+
+def score(inputs: Path, lake: Path, url: str) -> dict[str, object]:
+    """Score in a fresh process and return what it measured of itself."""
+    command = [sys.executable, "-c", SCORE, str(inputs), str(lake), url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return dict(json.loads(done.stdout))
+
+
+def throughput(count: int) -> None:
+    """Many WAV recordings of 30 s: the time of the run, and what the network wait alone would allow."""
+    with tempfile.TemporaryDirectory() as temporary, sandbox_process() as url:
+        folder = Path(temporary) / "recordings"
+        for number in range(count):
+            write_wav(folder / f"{number:05d}.wav", iter([talk(30.0, number)]))
+        told = score(folder, Path(temporary) / "lake", url)
+        wait_s = count * DELAY_S / CONCURRENCY
+        ratio = round(float(str(told["run_s"])) / wait_s, 2)
+        print(json.dumps({"recordings": count, "network_wait_s": wait_s, "ratio": ratio, **told}), flush=True)
+
+
+def long(hours: float) -> None:
+    """One very long recording."""
+    with tempfile.TemporaryDirectory() as temporary, sandbox_process() as url:
+        wav = Path(temporary) / "recordings" / "long.wav"
+        write_wav(wav, (talk(60.0, minute) for minute in range(round(hours * 60))))
+        begun = time.perf_counter()
+        told = score(wav, Path(temporary) / "lake", url)
+        print(json.dumps({"hours": hours, "process_s": round(time.perf_counter() - begun, 1), **told}), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("throughput").add_argument("--recordings", type=int, default=1000)
+    commands.add_parser("long").add_argument("--hours", type=float, default=10.0)
+    given = parser.parse_args()
+    print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0]}))
+    throughput(given.recordings) if given.command == "throughput" else long(given.hours)
+
+
+if __name__ == "__main__":
+    main()
