@@ -75,7 +75,7 @@ class ExpressionFlow:
                 if (upload := wanted.pop(str(meta.get("upload_id")), None)) is not None:
                     placement, answered_at = Placement.from_json(meta["placement"]), str(meta["received_at"])
                     name = f"the answer {file.response_id[:12]}"
-                    take_note(floor.ledger, floor.lake, upload.upload_id, file.response_id, placement, name, answered_at)
+                    take_note(floor.ledger, floor.lake, upload.upload_id, file, placement, name, answered_at)
         for upload_id in wanted:
             lost = {"lost_server_ms": floor.api.server_now_ms(), "message": "The run that sent it ended before the answer."}
             floor.ledger.move_upload(upload_id, upload_states.UNKNOWN, **lost)

@@ -42,7 +42,7 @@ class Answer:
 def answer_of(raw: RawStore, response_id: str, meta: Mapping[str, Any]) -> Answer:
     """Return an answer as it is kept; it is opened when its turn comes."""
     placement = Placement.from_json(meta["placement"])
-    with raw.open(response_id) as stream:
+    with raw.open(str(meta.get("path") or response_id)) as stream:
         return Answer(response_id, Uploaded(f"the answer {response_id[:12]}", stream.read(), placement), meta)
 
 

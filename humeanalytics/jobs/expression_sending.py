@@ -23,9 +23,10 @@ from humeanalytics.jobs.contents import Contents
 from humeanalytics.jobs.expression_floor import ExpressionFloor
 from humeanalytics.jobs.expression_parts import Part, half_of
 from humeanalytics.jobs.expression_scoring import ExpressionScoring
-from humeanalytics.jobs.ledger import now
+from humeanalytics.jobs.ledger import Ledger, now
 from humeanalytics.jobs.ledger_uploads import LedgerUpload
-from humeanalytics.lake.raw import RawWriter
+from humeanalytics.lake.lake import Lake
+from humeanalytics.lake.raw import RawFile, RawResponse, RawWriter
 from humeanalytics.tables.expression import Placement, Received, Uploaded, read_received
 
 #: Codes of a request that was refused for one of its images: halve it and go on.
@@ -198,8 +199,8 @@ class JobSender:
             return False
         floor.lanes.went_well()
         floor.counts["failed_in_a_row"] = 0
-        name, lake = part.uploads[0].name, floor.lake
-        await in_thread(take_note, self._ledger, lake, upload_id, sink.response_id or "", placement, name, now())
+        assert sink.kept is not None
+        await in_thread(take_note, self._ledger, floor.lake, upload_id, sink.kept, placement, part.uploads[0].name, now())
         return True
 
     async def _measure(self, part: Part, config: dict[str, Any], sink: _AnswerSink) -> None:
@@ -253,16 +254,19 @@ class JobSender:
             floor.stop(error)
 
 
+Kept = RawResponse | RawFile
+
+
 def take_note(
-    ledger: Any, lake: Any, upload_id: str, response_id: str, placement: Placement, name: str, answered_at: str
+    ledger: Ledger, lake: Lake, upload_id: str, kept: Kept, placement: Placement, name: str, answered_at: str
 ) -> Received | None:
     """Read an answer that lies under raw/, and write into the ledger what it tells beside its measurements.
 
     One that cannot be read, or is about something else than was sent, is a failure of the upload; its bytes stay.
     """
-    facts: dict[str, Any] = {"response_id": response_id, "answered_at": answered_at, "status": 200, "billed": "yes"}
+    facts: dict[str, Any] = {"response_id": kept.response_id, "answered_at": answered_at, "status": 200, "billed": "yes"}
     try:
-        with lake.raw.open(response_id) as stream:
+        with lake.raw.open(kept.path) as stream:
             received = read_received(Uploaded(name, stream, placement))
     except UnreadableResponse as error:
         ledger.move_upload(upload_id, upload_states.RECEIVED, **facts)
@@ -297,7 +301,7 @@ class _AnswerSink:
         self._floor, self._model, self._meta = floor, model, meta
         self._attempts = 0
         self._writer: RawWriter | None = None
-        self.response_id: str | None = None
+        self.kept: RawResponse | None = None
 
     def __call__(self) -> _AnswerSink:
         self._attempts += 1
@@ -312,7 +316,7 @@ class _AnswerSink:
 
     def commit(self) -> None:
         assert self._writer is not None
-        self.response_id = self._writer.commit({**self._meta, "received_at": now()}).response_id
+        self.kept = self._writer.commit({**self._meta, "received_at": now()})
 
     def abort(self) -> None:
         if self._writer is not None:
