@@ -20,7 +20,7 @@ from humeanalytics.settings import Settings, load_settings
 
 #: What became of Hume's APIs, and what this version of the toolkit does with each.
 SERVICES = (
-    ("Expression Measurement v1", "live", "limited release since 2026-10-06, but not built into this version yet"),
+    ("Expression Measurement v1", "live", "limited release since 2026-10-06: score uploads to it, the sandbox speaks it"),
     (
         "Expression Measurement v0",
         "ended",
