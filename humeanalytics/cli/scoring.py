@@ -119,7 +119,7 @@ def score(
 
 @app.command(epilog="Example: humeanalytics ingest downloads/ HumeAI_predictions_1f3a.json --lake lake --recordings recordings/")
 def ingest(
-    files: Annotated[list[str], typer.Argument(help="Saved answers of Hume's, transcripts: files, folders, globs.", metavar="FILE...")],
+    files: Annotated[list[str], typer.Argument(help="Saved answers, transcripts: files, folders, globs.", metavar="FILE...")],
     lake: LakeOption = None,
     recordings: Annotated[
         list[str] | None, typer.Option(help="Folder of the recordings that were scored; repeatable.", metavar="FOLDER")
