@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow as pa
@@ -102,29 +102,39 @@ def _ties(lake: Lake, found: Sequence[Recording]) -> tuple[list[_Tie], list[str]
     """Find the file of each recording that is not tied to one yet; and say which names are not unique."""
     by_md5 = {f"md5:{recording.md5}": recording for recording in found if recording.md5}
     by_name: dict[str, dict[str, Recording]] = defaultdict(dict)
+    by_stem: dict[str, dict[str, Recording]] = defaultdict(dict)
     for recording in found:
         by_name[_name(recording.source.uri)][recording.recording_id] = recording
+        by_stem[PurePath(_name(recording.source.uri)).stem][recording.recording_id] = recording
     items = {row["recording_id"]: row for row in _loose_items(lake)}
-    holders: dict[str, set[str]] = defaultdict(set)
+    holders: dict[tuple[str, str | None], set[str]] = defaultdict(set)
     for recording_id, item in items.items():
         if recording_id not in by_md5:
-            holders[item["file"]].add(recording_id)
+            holders[item["file"], item["v1_model"]].add(recording_id)
     ends_s = _ends_s(lake, list(items))
     ties: list[_Tie] = []
     notes: list[str] = []
     for recording_id, item in items.items():
-        row = {name: value for name, value in item.items() if name != "file"}
+        row = {name: value for name, value in item.items() if name not in ("file", "v1_model", "received_s")}
         candidates = by_name.get(item["file"]) or by_name.get(item["name"]) or {}
+        if not candidates and item["v1_model"]:  # called after the file it was saved in, which may lack the suffix
+            candidates = by_stem.get(item["name"]) or {}
         if recording_id in by_md5:
             ties.append(_Tie(recording_id, row, by_md5[recording_id], "md5"))
         elif recording_id.startswith("md5:") or not candidates:
             continue  # another file of that name, or none
-        elif len(candidates) > 1 or len(holders[item["file"]]) > 1:
+        elif len(candidates) > 1 or len(holders[item["file"], item["v1_model"]]) > 1:
             notes.append(f"{item['uri']}: not tied to a recording, because {item['file']!r} is the name of more than one.")
         else:
             [recording] = candidates.values()
             end_s = ends_s.get(recording_id, 0.0)
-            if recording.duration_s is not None and end_s > recording.duration_s + _SLACK_S:
+            received_s = item["received_s"]
+            if None not in (recording.duration_s, received_s) and abs(recording.duration_s - received_s) > _SLACK_S:
+                notes.append(
+                    f"{item['uri']}: not tied to {recording.source.uri}, which has {recording.duration_s:.1f} s; "
+                    f"the results are of {received_s:.1f} s of sound, a part of it or something else."
+                )
+            elif recording.duration_s is not None and end_s > recording.duration_s + _SLACK_S:
                 notes.append(
                     f"{item['uri']}: not tied to {recording.source.uri}, which ends after {recording.duration_s:.1f} s; "
                     f"the results reach {end_s:.1f} s."
@@ -140,13 +150,17 @@ def _name(uri: str) -> str:
 
 
 def _loose_items(lake: Lake) -> list[dict[str, Any]]:
-    """Return the items of recordings of which no bytes were seen, with the file as Hume names it."""
+    """Return the items of recordings of which no bytes were seen, with the file as Hume names it; v1 does not, so its model."""
     query = """
         WITH tied AS (
             SELECT alias_id AS id FROM recording_aliases WHERE recording_id NOT LIKE '%:%'
         )
-        SELECT i.* EXCLUDE (load_id), coalesce(nullif(s.file, ''), i.name) AS file
-        FROM items AS i LEFT JOIN (SELECT recording_id, min(file) AS file FROM scorings GROUP BY ALL) AS s USING (recording_id)
+        SELECT i.* EXCLUDE (load_id), coalesce(nullif(s.file, ''), i.name) AS file, s.v1_model, u.received_s
+        FROM items AS i LEFT JOIN (
+            SELECT recording_id, min(file) AS file, min(model) FILTER (WHERE api = 'expression') AS v1_model
+            FROM scorings GROUP BY recording_id
+        ) AS s USING (recording_id)
+        LEFT JOIN (SELECT recording_id, max(received_s) AS received_s FROM uploads GROUP BY ALL) AS u USING (recording_id)
         WHERE i.recording_id LIKE '%:%' AND i.recording_id NOT IN (FROM tied)
         ORDER BY i.uri, i.item_id
     """

@@ -168,6 +168,28 @@ def test_an_answer_is_tied_to_the_file_it_was_saved_beside_and_words_meet_it(lak
     assert item == {"item_name": "talk.wav", "uri": str(media / "talk.wav")}
 
 
+def test_what_was_heard_and_what_was_seen_of_one_file_are_both_tied_to_it(lake: Lake, tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    write_voice(media / "talk.wav", 3, duration_s=13.0)
+    saved = write(tmp_path / "saved", talk__json={"audio": audio(audio_ms=13_000), "video": video()})
+    assert ha.ingest(saved, lake, recordings=media).recordings["tied"] == 2
+    for table in ("audio_scores_labelled", "video_scores_labelled"):
+        assert lake.sql(f"SELECT DISTINCT item_name FROM {table}").rows() == [{"item_name": "talk.wav"}]
+    assert lake.sql("SELECT count(*) AS n FROM scorings").rows() == [{"n": 2}]
+
+
+def test_answers_to_the_parts_of_a_recording_are_not_taken_for_the_whole(lake: Lake, tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    write_voice(media / "talk.wav", 3, duration_s=13.0)
+    saved = write(tmp_path / "saved", talk__json=[audio("one", audio_ms=13_000), audio("two", seed=2, audio_ms=13_000)])
+    summary = ha.ingest(saved, lake, recordings=media)
+    assert summary.recordings["tied"] == 0
+    assert any("not tied to a recording" in note for note in summary.notes)
+    alone = ha.ingest(write(tmp_path / "one", talk__wav__json=audio("three", seed=3, audio_ms=9_000)), lake, recordings=media)
+    assert alone.recordings["tied"] == 0
+    assert any("the results are of 9.0 s of sound" in note for note in alone.notes)
+
+
 def test_faces_that_were_not_measured_are_counted_and_noted(lake: Lake, tmp_path: Path) -> None:
     summary = ha.ingest(write(tmp_path / "saved", faces__json=video()), lake)
     assert any("6 faces were seen and not measured" in note for note in summary.notes)
