@@ -1,4 +1,4 @@
-"""Flatten the predictions of v0 batch jobs, in every form people have saved them."""
+"""Flatten what Hume's v0 API predicted, in every form people have saved it: of batch jobs, and of the streaming API."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Watch = Callable[[int, bytes, bytes], None]
 
 
 def flatten_predictions(data: bytes | BinaryIO, *, name: str = "predictions", by_name: bool = False) -> Flattened:
-    """Turn saved predictions of v0 batch jobs into tables.
+    """Turn saved predictions of Hume's v0 API into tables.
 
     Takes what the API gave, what the web platform let people download, the body of a webhook, what the official SDKs dump,
-    a single source, and any of these somewhere inside other JSON; minified or indented, with or without a byte order mark.
-    Everything is read by name. Scores and ``prob`` become float32, all else stays exact. The payload is read in pieces and
-    never held whole.
+    a single source, messages of the streaming API, and any of these somewhere inside other JSON, or several as JSON lines;
+    minified or indented, with or without a byte order mark. Everything is read by name. Scores and ``prob`` become float32,
+    all else stays exact. The payload is read in pieces and never held whole.
 
     What nobody has heard of is kept: a new name becomes a column, so does a new field of a row (float64 if all its values are
     numbers, else text); a new model becomes a table ``model_<its name>`` with ``file``, ``group_id``, its fields and its

@@ -1,4 +1,4 @@
-"""Find the sources and predictions in a saved payload, however it was wrapped.
+"""Find the sources and predictions in a saved payload, or the messages of the streaming API, however they were wrapped.
 
 Only the frame is read here; each prediction is left to its turn. A value that fits into the window of the stream is looked at as
 a whole, a larger one as it comes: then what stands before the predictions has to say whose they are, or they are held until
@@ -52,14 +52,14 @@ class Prediction:
 class Payload:
     """One saved payload. What it says of itself is known once `predictions` has been read to its end.
 
-    Attributes:
-        item: Its name, for errors.
-        failures: What Hume could not do.
-
     Args:
         stream: Its bytes, lists of scores cut out of them or not.
         item: Its name, for errors.
         restored: Puts what was cut out back into a decoded value.
+
+    Attributes:
+        item: Its name.
+        failures: What Hume could not do.
     """
 
     def __init__(self, stream: JsonStream, item: str, restored: Callable[[Any], Any] | None = None) -> None:
