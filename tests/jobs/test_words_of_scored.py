@@ -219,3 +219,17 @@ def test_flatten_gives_the_tables_of_v1(tmp_path: Path) -> None:
     }
     assert set(tables["audio_scores"]["recording_id"].to_pylist()) == {"name:run-a/audio"}
     assert ha.flatten(json.dumps(audio()).encode())["audio_scores"].num_rows == 12
+
+
+def test_the_saved_answer_of_a_run_that_the_lake_has_adds_no_rows(lake: Lake, tmp_path: Path) -> None:
+    write_voice(tmp_path / "media" / "talk.wav", 3, duration_s=13.0)
+    with Sandbox() as hume:
+        ha.score(tmp_path / "media", lake, models=["audio"], settings=hume.settings)
+    [answer] = lake.raw.list("expression")
+    with lake.raw.open(answer.response_id) as stream:
+        saved = write(tmp_path / "saved", dump__json=stream.read())
+    before = counted(lake)
+    assert before["audio_measurements"] > 0
+    ha.ingest(saved, lake, synthetic=True)
+    assert counted(lake) == before
+    assert lake.sql("SELECT sum(requests) AS n FROM costs").rows() == [{"n": 1}]
