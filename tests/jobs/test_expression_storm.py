@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -126,3 +127,27 @@ def _check_bills(lake_folder: Path, sent: Counter[str], summary: dict[str, objec
         assert {row["sha256"]: row["n"] for row in lost} == dict(resent)
         received = lake.sql("SELECT count(*) AS n, count(DISTINCT sha256) AS once FROM uploads WHERE state = 'received'").rows()
         assert received == [{"n": RECORDINGS, "once": RECORDINGS}]
+
+
+def test_ctrl_c_waits_for_what_is_paid_for(tmp_path: Path) -> None:
+    """Stopped in the middle, a run takes in the answers that are under way; the next one sends only the rest."""
+    folder, lake = tmp_path / "recordings", tmp_path / "lake"
+    for number in range(30):
+        write_voice(folder / f"{number:04d}.wav", number)
+    with Sandbox(options=SandboxOptions(expression_delay_s=0.6)) as hume:
+        process = run(folder, lake, hume.url, "never")
+        while len(hume.submissions()) < 5:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        stopped_at = len(hume.submissions())
+        with ha.open_lake(lake) as opened:
+            assert opened.sql("SELECT count(*) AS n FROM scorings").rows() == [{"n": stopped_at}]
+            assert opened.sql("SELECT exit_code FROM runs").rows() == [{"exit_code": 75}]
+            assert opened.sql("SELECT DISTINCT state FROM uploads").rows() == [{"state": "received"}]
+        assert stopped_at < 30
+        assert ended(run(folder, lake, hume.url, "never"))["exit_code"] == 0
+        sent = Counter(str(item["fingerprint"]) for item in hume.submissions())
+        assert set(sent.values()) == {1}
+        assert len(sent) == 30
