@@ -7,6 +7,8 @@ import json
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.api.expression import LIMITS
 from humeanalytics.errors import (
@@ -257,6 +259,39 @@ class JobSender:
 Kept = RawResponse | RawFile
 
 
+class _ReceivedPart(msgspec.Struct):
+    audio_duration_ms: int | None = None
+    frames: int | None = None
+
+
+class _Envelope(msgspec.Struct):
+    """What an answer tells beside its measurements, which are not looked at: that is done once, when they are loaded."""
+
+    run_id: str
+    request_id: str
+    received: _ReceivedPart
+    face_state: str | None = None
+
+
+def _read(kept: Kept, lake: Lake, model: str, name: str, placement: Placement) -> Received:
+    with lake.raw.open(kept.path) as stream:
+        answer = stream.read()
+    try:
+        told = msgspec.json.decode(answer, type=_Envelope)
+    except msgspec.DecodeError:  # in another form than documented; or no answer at all, and then this tells why
+        return read_received(Uploaded(name, answer, placement))
+    return Received(
+        model=model,
+        run_id=told.run_id,
+        request_id=told.request_id,
+        audio_ms=told.received.audio_duration_ms,
+        frames=told.received.frames,
+        face_state=told.face_state,
+        other={},
+        dialect="v1",
+    )
+
+
 def take_note(
     ledger: Ledger, lake: Lake, upload_id: str, kept: Kept, placement: Placement, name: str, answered_at: str
 ) -> Received | None:
@@ -266,8 +301,7 @@ def take_note(
     """
     facts: dict[str, Any] = {"response_id": kept.response_id, "answered_at": answered_at, "status": 200, "billed": "yes"}
     try:
-        with lake.raw.open(kept.path) as stream:
-            received = read_received(Uploaded(name, stream, placement))
+        received = _read(kept, lake, ledger.upload(upload_id).model, name, placement)
     except UnreadableResponse as error:
         ledger.move_upload(upload_id, upload_states.RECEIVED, **facts)
         ledger.move_upload(upload_id, upload_states.FAILED, message=f"Its answer cannot be read: {error}")

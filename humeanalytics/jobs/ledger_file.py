@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from humeanalytics.errors import DiskFull
 from humeanalytics.jobs.ledger_schema import migrate
 
 
@@ -69,15 +70,28 @@ class LedgerFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._writing:
+        with self._writing, self._room():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            raise DiskFull(
+                f"No space left for the ledger {self.path}. Nothing is lost: make room and run the same command again.",
+                uri=str(self.path),
+            ) from error
 
     def _write(self, sql: str, *parameters: Any) -> int:
-        with self._writing:
+        with self._writing, self._room():
             return self._db.execute(sql, parameters).rowcount
