@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from humeanalytics.jobs.saved_load import FLOW
 from humeanalytics.jobs.summary import RunSummary, few
 from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.word_recordings import Candidate, WordRecordings
+from humeanalytics.jobs.word_sources import known_sources, source_row
 from humeanalytics.jobs.work import Problem, Source, name_of
 from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.parts import Rows
@@ -85,7 +85,7 @@ def take_words(
     """
     if not files.inputs:
         return
-    work = _Taking(lake, labelling, summary, files, _recordings(lake, media), *_sources(lake))
+    work = _Taking(lake, labelling, summary, files, _recordings(lake, media), *known_sources(lake))
     done: list[tuple[SavedInput, bool]] = []
     for number, (saved, failed) in enumerate(files.inputs.items(), start=1):
         done.append((saved, work.take(saved, settings, failed)))
@@ -147,7 +147,7 @@ class _Taking:
             except ItemError as error:
                 self._fail(uri, error, is_waiting)
             else:
-                made.append((words, _source_row(words, recording_id, uri, sha256, at)))
+                made.append((words, source_row(words, recording_id, uri, sha256, at)))
         self.summary.kinds["words"] += bool(made)
         if self.newest.get(uri) == {row["source_id"] for _, row in made}:
             return False
@@ -263,37 +263,3 @@ def _recordings(lake: Lake, media: Sequence[Source]) -> WordRecordings:
             yield Candidate(source.uri, None, source), name_of(source.uri), media_type_of(source.uri)
 
     return WordRecordings(candidates())
-
-
-def _sources(lake: Lake) -> tuple[set[str], dict[str, set[str]]]:
-    """Return what was read before: all sources, and those of the newest reading of each file."""
-    known: set[str] = set()
-    newest: dict[str, tuple[datetime, set[str]]] = {}
-    for rows in lake.stored("word_sources", ("source_id", "uri", "read_at")):
-        for row in rows.to_pylist():
-            known.add(row["source_id"])
-            at, sources = newest.get(row["uri"], (row["read_at"], set()))
-            if row["read_at"] >= at:
-                newest[row["uri"]] = (row["read_at"], {row["source_id"], *(sources if row["read_at"] == at else ())})
-    return known, {uri: sources for uri, (_, sources) in newest.items()}
-
-
-def _source_row(words: Words, recording_id: str, uri: str, sha256: str, at: datetime) -> Row:
-    told = words.table
-    identity = "\n".join((recording_id, sha256, words.of or ""))
-    timed = pc.and_(pc.is_valid(told["begin_s"]), pc.is_valid(told["end_s"]))
-    return {
-        "source_id": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32],
-        "recording_id": recording_id,
-        "uri": uri,
-        "sha256": sha256,
-        "form": words.form,
-        "language": words.language,
-        "rows": len(told),
-        "words": pc.sum(pc.equal(told["level"], "word")).as_py() or 0,
-        "texts": pc.sum(pc.greater(pc.binary_length(told["text"]), 0)).as_py() or 0,
-        "untimed": len(told) - (pc.sum(timed).as_py() or 0),
-        "speakers": pc.count_distinct(told["speaker_id"], mode="only_valid").as_py(),
-        "left_out_json": json.dumps(words.left_out, ensure_ascii=False) if words.left_out else None,
-        "read_at": at,
-    }
