@@ -66,7 +66,8 @@ def read_textgrid(text: str, rows: WordRows) -> None:
 def _intervals(tokens: _Tokens, size: int, rows: WordRows) -> Iterator[tuple[float, float, str]]:
     for _ in range(size):
         begin_s, end_s = tokens.number("the begin of an interval"), tokens.number("the end of an interval")
-        rows.ends_after(begin_s, end_s, tokens.place)
+        if end_s < begin_s:  # only then, for the place has to be counted from the beginning
+            rows.ends_after(begin_s, end_s, tokens.place)
         text = tokens.string("the text of an interval")
         if text.strip():
             yield begin_s, end_s, text
