@@ -223,8 +223,11 @@ def test_flatten_gives_the_tables_of_v1(tmp_path: Path) -> None:
 
 def test_the_saved_answer_of_a_run_that_the_lake_has_adds_no_rows(lake: Lake, tmp_path: Path) -> None:
     write_voice(tmp_path / "media" / "talk.wav", 3, duration_s=13.0)
-    with Sandbox() as hume:
-        ha.score(tmp_path / "media", lake, models=["audio"], settings=hume.settings)
+    write(tmp_path / "media", talk__vtt=b"WEBVTT\n\n00:01.000 --> 00:12.000\nhello\n")
+    with Sandbox() as hume:  # words beside a recording are no recording
+        assert ha.score(tmp_path / "media", lake, models=["audio"], settings=hume.settings).exit_code == 0
+    assert ha.ingest(tmp_path / "media" / "talk.vtt", lake, synthetic=True).exit_code == 0
+    assert lake.sql("SELECT DISTINCT text FROM spoken").rows() == [{"text": "hello"}]
     [answer] = lake.raw.list("expression")
     with lake.raw.open(answer.response_id) as stream:
         saved = write(tmp_path / "saved", dump__json=stream.read())
