@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +13,7 @@ from pathlib import Path
 from humeanalytics.errors import Interrupted, LakeMixed, UsageError
 from humeanalytics.jobs.bookkeeping import ROWS, load_rows, roll_forward_rows
 from humeanalytics.jobs.flow import open_flow, run_row
-from humeanalytics.jobs.ledger import Ledger
+from humeanalytics.jobs.ledger import Ledger, now
 from humeanalytics.jobs.load_content import load_id_of
 from humeanalytics.jobs.manifest import read_manifest
 from humeanalytics.jobs.processes import WorkerDied, cores, map_in_order, worker_pool
@@ -23,9 +23,10 @@ from humeanalytics.jobs.sameness import Sameness
 from humeanalytics.jobs.saved_files import limits_of
 from humeanalytics.jobs.saved_inputs import SavedInput, find_saved
 from humeanalytics.jobs.saved_known import known_ties, places_met, recordings_by_md5
-from humeanalytics.jobs.saved_load import FLOW, SavedLoad
+from humeanalytics.jobs.saved_load import FLOW, SavedLoad, announce
 from humeanalytics.jobs.saved_payloads import read_saved
 from humeanalytics.jobs.saved_work import ANSWERS, Payload, ReadResult, ReadTask, Unread
+from humeanalytics.jobs.settling import settle
 from humeanalytics.jobs.summary import RunSummary, oddities
 from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.tying import media_files, tie_media
@@ -115,6 +116,7 @@ def ingest(
             work.recover()
             work.take(inputs, executor, retry_failed=retry_failed, rehash=rehash)
             tie_media(opened, media, of_media, summary, shown)
+            settle(opened, summary)
             words = WordFiles(work.words, work.waiting, keep_raw=raw)
             take_words(opened, ledger, words, media, of_media, summary, shown, settings)
             relabel(opened, rows, labels or {}, work.known_before, work.scorings, summary)
@@ -153,6 +155,7 @@ class _Ingest:
     ) -> None:
         self._lake, self._ledger, self._summary = lake, ledger, summary
         self._settings, self._progress, self._keep_raw = settings, progress, keep_raw
+        self._received_at = now()
         self._scores_rounded = self._names_doubled = 0
         self.scorings: set[str] = set()
         self.known_before: list[str] = []
@@ -181,29 +184,37 @@ class _Ingest:
             counts["failed_before"] = len(failed_before - self.waiting)
             failed_before = self.waiting
         new = [each for each in inputs if each.uri not in before or each.uri in failed_before]
-        loads = list(_grouped(new, _LOAD_BYTES, _LOAD_INPUTS))
-        load_ids = [load_id_of((self._summary.run_id, *(each.uri for each in load)), ()) for load in loads]
-        tasks = [
-            self._task(part, load_id)
-            for load, load_id in zip(loads, load_ids, strict=True)
-            for part in _grouped(load, _TASK_BYTES, _TASK_INPUTS)
-        ]
-        if tasks:
-            with self._results(tasks, executor) as results:
+        if new:
+            with self._results(new, executor) as results:
                 self._take(results, _Meter(self._progress, new))
 
-    def _task(self, inputs: Sequence[SavedInput], load_id: str) -> ReadTask:
-        limits = limits_of(self._settings)
-        return ReadTask(tuple(inputs), load_id, self._lake.path, self._keep_raw, limits, self._settings.rows_held)
+    def _tasks(self, inputs: Sequence[SavedInput]) -> Iterator[ReadTask]:
+        """Yield tasks, load by load. A load is announced before anything is written for it."""
+        first = 0
+        for load in _grouped(inputs, _LOAD_BYTES, _LOAD_INPUTS):
+            load_id = load_id_of((self._summary.run_id, *(each.uri for each in load)), ())
+            announce(self._lake, load_id, self._summary.run_id)
+            for part in _grouped(load, _TASK_BYTES, _TASK_INPUTS):
+                yield ReadTask(
+                    inputs=tuple(part),
+                    load_id=load_id,
+                    lake=self._lake.path,
+                    keep_raw=self._keep_raw,
+                    limits=limits_of(self._settings),
+                    rows_held=self._settings.rows_held,
+                    received_at=self._received_at,
+                    first=first,
+                )
+                first += len(part)
 
     @contextmanager
     def _results(
-        self, tasks: Sequence[ReadTask], executor: Executor | None
+        self, inputs: Sequence[SavedInput], executor: Executor | None
     ) -> Iterator[Iterator[tuple[ReadTask, ReadResult | WorkerDied]]]:
-        """Yield what comes of tasks: read here where it is little, else in processes."""
-        workers = self._settings.workers or cores()
-        is_little = sum(each.size_bytes for task in tasks for each in task.inputs) < _WORTH_A_PROCESS_BYTES
-        if executor is None and (is_little or len(tasks) == 1 or workers == 1):
+        """Yield what comes of inputs: read here where it is little, else in processes."""
+        workers, tasks = self._settings.workers or cores(), self._tasks(inputs)
+        is_little = sum(each.size_bytes for each in inputs) < _WORTH_A_PROCESS_BYTES
+        if executor is None and (is_little or len(inputs) == 1 or workers == 1):
             yield ((task, read_saved(task)) for task in tasks)
             return
         with worker_pool(workers) if executor is None else _given(executor) as make:
@@ -211,8 +222,9 @@ class _Ingest:
 
     def _take(self, results: Iterable[tuple[ReadTask, ReadResult | WorkerDied]], meter: _Meter) -> None:
         ties, by_md5 = known_ties(self._lake), recordings_by_md5(self._lake)
-        sameness = Sameness([*ties.items(), *by_md5.items()])
-        by_md5 = {each: recording_id for each, recording_id in by_md5.items() if each not in ties}
+        sameness = Sameness([*ties, *by_md5.items()])
+        tied = {alias_id for alias_id, _ in ties}
+        by_md5 = {each: recording_id for each, recording_id in by_md5.items() if each not in tied}
         load: SavedLoad | None = None
         done: list[tuple[SavedInput, bool]] = []
         for task, result in results:
@@ -222,10 +234,10 @@ class _Ingest:
                 self._commit(load, done)
                 load = SavedLoad(self._lake, task.load_id, sameness, by_md5, self._summary)
                 done = []
-            load.add(result)
+            known = load.add(result)
             self._lake.loads.renew(task.load_id)
             for saved, found in result.found:
-                failed = self._count(saved, found)
+                failed = self._count(saved, found, known)
                 if any(isinstance(each, Unread) and each.words for each in found):
                     self.words[saved] = failed
                 else:
@@ -239,10 +251,10 @@ class _Ingest:
             self._ledger.record_saved(done)
             self.scorings |= load.scorings
 
-    def _count(self, saved: SavedInput, found: Sequence[Payload | Unread]) -> bool:
-        """Count what was in one input; return whether anything in it failed."""
+    def _count(self, saved: SavedInput, found: Sequence[Payload | Unread], known: Collection[str]) -> bool:
+        """Count what was in one input, given the payloads that were in the lake; return whether anything in it failed."""
         errors = [each for each in found if isinstance(each, Unread) and each.error is not None]
-        loaded = any(isinstance(each, Payload) for each in found)
+        uris = {each.uri for each in found if isinstance(each, Payload)}
         for each in found:
             if isinstance(each, Payload):
                 self._summary.kinds[_kind(saved, each)] += 1
@@ -253,7 +265,8 @@ class _Ingest:
         for error in errors:
             self._summary.add_error(error.uri, error.message)
         if not any(isinstance(each, Unread) and each.words for each in found):  # those are counted when they are tied
-            self._summary.files["failed" if errors else "loaded" if loaded else "without_scores"] += 1
+            became = "without_scores" if not uris else "loaded" if uris - set(known) else "known"
+            self._summary.files["failed" if errors else became] += 1
         return bool(errors)
 
     def conclude(self) -> None:
@@ -307,7 +320,7 @@ def _grouped(inputs: Sequence[SavedInput], most_bytes: int, most: int) -> Iterat
 
 
 def _alone(task: ReadTask) -> list[ReadTask]:
-    return [replace(task, inputs=(each,)) for each in task.inputs]
+    return [replace(task, inputs=(each,), first=task.first + i) for i, each in enumerate(task.inputs)]
 
 
 def _lost(task: ReadTask, died: WorkerDied) -> ReadResult:
@@ -319,4 +332,13 @@ def _lost(task: ReadTask, died: WorkerDied) -> ReadResult:
 
 @contextmanager
 def _given(executor: Executor) -> Iterator[Callable[[], Executor]]:
-    yield lambda: executor
+    """Yield what gives an executor of the caller's, once: nobody here can make another."""
+    given = [executor]
+
+    def give() -> Executor:
+        if not given:
+            why = "The executor that was given has broken: a process of its died"
+            raise Interrupted(f"{why}. What was loaded is there; the same call, with another, goes on where this one ended.")
+        return given.pop()
+
+    yield give

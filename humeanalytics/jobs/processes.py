@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_LOOK_S = 0.2
 
 
 class WorkerDied(Exception):
@@ -28,14 +34,14 @@ def worker_pool(workers: int) -> Iterator[Callable[[], Executor]]:
     """Yield what gives a pool of processes, a new one after one has broken. They end with the block.
 
     loky starts them by executing Python anew, without the caller's main module: it works from a plain script without a main
-    guard, and from a notebook.
+    guard, and from a notebook. They end with this process too, however that ends.
     """
     from loky import ProcessPoolExecutor
 
     pools: list[Any] = []
 
     def pool() -> Executor:
-        made: Executor = ProcessPoolExecutor(max_workers=workers)
+        made: Executor = ProcessPoolExecutor(max_workers=workers, initializer=_follow, initargs=(os.getpid(),))
         pools.append(made)
         return made
 
@@ -46,9 +52,26 @@ def worker_pool(workers: int) -> Iterator[Callable[[], Executor]]:
             each.shutdown(wait=True, kill_workers=True)
 
 
+def _follow(leader_pid: int) -> None:
+    """In a worker: leave Ctrl-C, which every process of a terminal gets, to the one that started it; and end when that ends."""
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(leader_pid,), daemon=True).start()
+
+
+def _end_with(leader_pid: int) -> None:
+    leader = multiprocessing.parent_process()
+    if os.name == "nt" and leader is not None:
+        leader.join()  # there a process keeps the id of its parent for good
+    else:
+        while os.getppid() == leader_pid:
+            time.sleep(_LOOK_S)
+    os._exit(1)
+
+
 def map_in_order(
     work: Callable[[T], R],
-    tasks: Sequence[T],
+    tasks: Iterable[T],
     make_executor: Callable[[], Executor],
     *,
     at_once: int,
@@ -61,29 +84,51 @@ def map_in_order(
 
     Args:
         work: What to do with a task.
-        tasks: The tasks.
+        tasks: The tasks. Each is asked for only when there is room for it.
         make_executor: Makes an executor, and another one when the first has broken.
         at_once: How many tasks may be under way.
         alone: Splits a task into the least parts.
     """
     executor = make_executor()
-    waiting = deque(tasks)
+    waiting = iter(tasks)
     under_way: deque[tuple[T, Future[R]]] = deque()
-    while waiting or under_way:
-        while waiting and len(under_way) < at_once:
-            task = waiting.popleft()
-            under_way.append((task, executor.submit(work, task)))
-        task, future = under_way.popleft()
-        try:
-            yield task, future.result()
-        except BrokenProcessPool:
-            suspects = [task, *(each for each, _ in under_way)]
-            under_way.clear()
+    try:
+        while True:
+            under_way.extend((task, _submitted(executor, work, task)) for task in islice(waiting, at_once - len(under_way)))
+            if not under_way:
+                return
+            if not _broke(under_way[0][1]):
+                task, future = under_way.popleft()
+                yield task, future.result()
+                continue
             executor = make_executor()
-            for suspect in suspects:
-                for part in alone(suspect):
-                    try:
-                        yield part, executor.submit(work, part).result()
-                    except BrokenProcessPool:
+            for _ in range(len(under_way)):
+                task, future = under_way.popleft()
+                if not _broke(future):
+                    yield task, future.result()
+                    continue
+                for part in alone(task):
+                    again = _submitted(executor, work, part)
+                    if _broke(again):
                         executor = make_executor()
                         yield part, WorkerDied("the process that read it died")
+                    else:
+                        yield part, again.result()
+    finally:
+        for _, future in under_way:
+            future.cancel()
+
+
+def _submitted(executor: Executor, work: Callable[[T], R], task: T) -> Future[R]:
+    """Submit a task; an executor that has broken says so in the future, as if it broke a moment later."""
+    try:
+        return executor.submit(work, task)
+    except BrokenExecutor as error:
+        broken: Future[R] = Future()
+        broken.set_exception(error)
+        return broken
+
+
+def _broke(future: Future[R]) -> bool:
+    """Wait for what comes of a task; return whether its executor broke before."""
+    return isinstance(future.exception(), BrokenExecutor)

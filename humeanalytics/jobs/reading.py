@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
@@ -13,8 +14,8 @@ import pyarrow as pa
 
 from humeanalytics.errors import ItemError, NotHumeData, UnreadableResponse
 from humeanalytics.jobs.answers import saved_scoring_ids
-from humeanalytics.jobs.sameness import Sameness
-from humeanalytics.jobs.saved_files import digest_of, held, limits_of, opened_parts
+from humeanalytics.jobs.sameness import Sameness, job_named
+from humeanalytics.jobs.saved_files import digest_of, held, limits_of, opened_parts, uri_of_part
 from humeanalytics.jobs.saved_inputs import find_saved
 from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.settings import load_settings
@@ -22,6 +23,9 @@ from humeanalytics.tables.flattened import Flattened
 from humeanalytics.tables.keys import of_answers, saved_recording_id, with_keys
 from humeanalytics.tables.saved import SavedPart, saved_parts
 from humeanalytics.tables.unknown import gathered
+
+#: Forms in which a payload may tell only at its end of which job it is.
+_TOLD_LATE = frozenset(("webhook", "wrapped"))
 
 SavedSource = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -61,7 +65,7 @@ def flatten_batches(source: SavedSource, *, rows: int | None = None) -> Iterator
     """Flatten saved answers bit by bit, for what does not fit into memory.
 
     Args:
-        source: As for `flatten`. Of a file that is packed or holds several payloads all is read twice: what is in it in two
+        source: As for `flatten`. What is wrapped in other JSON, or holds several payloads, is read twice: what is in it in two
             forms comes once.
         rows: About how many rows are held at a time. Default: the setting ``rows_held``.
 
@@ -88,66 +92,86 @@ def flatten_batches(source: SavedSource, *, rows: int | None = None) -> Iterator
 
 def _tables(source: SavedSource, rows: int | None) -> Iterator[dict[str, pa.Table]]:
     """Yield tables with keys, each answer once in whatever forms it is there."""
-    fresh = _fresh(source) if _holds_several(source) else None
+    looks = _looked_through(source) if _needs_a_look(source, rows) else None
     error: ItemError | None = None
     found = False
-    for number, part in enumerate(_parts(source)):
+    for number, (uri, part) in enumerate(_parts(source)):
         if not part.can_be_flattened:
             what = f"{part.name}: this is {part.detected.about}, not the scores of a v0 batch job."
             error = error or NotHumeData(what, item=part.name)
             continue
+        look = looks[number] if looks is not None else _Look()
         read = 0
         try:
-            for piece, recording_ids, scoring_ids in _pieces(part, rows):
+            for piece, recording_ids, scoring_ids in _pieces(uri, part, rows, look.namespace):
                 found = True
                 tables = with_keys(piece, recording_ids, scoring_ids, None)
                 of_piece = slice(read, read := read + len(piece.answers))
-                yield tables if fresh is None else of_answers(tables, piece.answers, fresh[number][of_piece])
+                yield tables if look.fresh is None else of_answers(tables, piece.answers, look.fresh[of_piece])
         except NotHumeData as not_hume:
             error = error or not_hume
     if not found:
         raise error or NotHumeData("There is nothing in it.", item="the archive")
 
 
-def _fresh(source: SavedSource) -> dict[int, list[bool]]:
-    """Look through all of a source; return for each payload which of its answers no payload before it has."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What looking through a payload beforehand told: which of its answers no payload before it has, and of which job it is."""
+
+    fresh: list[bool] | None = None
+    namespace: str | None = None
+
+
+def _looked_through(source: SavedSource) -> list[_Look]:
+    """Look through all of a source, payload by payload."""
     sameness = Sameness()
-    fresh: dict[int, list[bool]] = {}
-    for number, part in enumerate(_parts(source)):
-        payload = Payload(part.name, "predictions", response_id=str(number))
+    looks: list[_Look] = []
+    for number, (uri, part) in enumerate(_parts(source)):
+        payload = Payload(uri, "predictions", response_id=str(number))
         if part.can_be_flattened:
             with suppress(NotHumeData):
-                for piece in _pieces(part, load_settings().rows_held):
-                    payload.add(*piece)
-        fresh[number] = [known is None for known in sameness.recognise(payload).known]
-    return fresh
+                for piece in part.pieces(load_settings().rows_held):
+                    payload.add(piece, [], [])
+            payload.namespace = _namespace(uri, part, payload.job_id)
+            payload.recording_ids = [saved_recording_id(answer, payload.namespace) for answer in payload.answers]
+            payload.scoring_ids = saved_scoring_ids(payload.answers, payload.recording_ids)
+        looks.append(_Look([known is None for known in sameness.recognise(payload).known], payload.namespace))
+    return looks
 
 
-def _pieces(part: SavedPart, rows: int | None) -> Iterator[tuple[Flattened, list[str], list[str]]]:
+def _needs_a_look(source: SavedSource, rows: int | None) -> bool:
+    """Tell whether all of a source has to be known before any of it: there may be forms of one answer, or its end tells more."""
+    parts = [part for _, part in islice(_parts(source), 2)]
+    return len(parts) > 1 or (rows is not None and any(part.detected.dialect in _TOLD_LATE for part in parts))
+
+
+def _pieces(
+    uri: str, part: SavedPart, rows: int | None, namespace: str | None
+) -> Iterator[tuple[Flattened, list[str], list[str]]]:
     """Yield the pieces of a payload, with recording and scoring ids of their answers."""
     part = held(part)
-    namespace = ""
     for piece in part.pieces(rows):
-        namespace = namespace or piece.job_id or digest_of(part)[0][:32]
+        namespace = namespace or _namespace(uri, part, piece.job_id)
         recording_ids = [saved_recording_id(answer, namespace) for answer in piece.answers]
         yield piece, recording_ids, saved_scoring_ids(piece.answers, recording_ids)
 
 
-def _holds_several(source: SavedSource) -> bool:
-    return len(list(islice(_parts(source), 2))) > 1
+def _namespace(uri: str, part: SavedPart, job_id: str | None) -> str:
+    """Return where recordings of a payload stand of which only a name is known."""
+    return job_id or job_named(uri) or digest_of(part)[0][:32]
 
 
-def _parts(source: SavedSource) -> Iterator[SavedPart]:
-    """Yield the payloads in a source, each while its file is open."""
+def _parts(source: SavedSource) -> Iterator[tuple[str, SavedPart]]:
+    """Yield the payloads in a source and what tables would call them, each while its file is open."""
     limits = limits_of(load_settings())
-    if isinstance(source, bytes):
-        yield from saved_parts(io.BytesIO(source), name="the predictions", limits=limits)
-    elif isinstance(source, str | os.PathLike):
+    if isinstance(source, str | os.PathLike):
         for saved in find_saved([source]):
             try:
                 with opened_parts(saved, limits) as parts:
-                    yield from parts
+                    yield from ((uri_of_part(saved.uri, part), part) for part in parts)
             except OSError as error:
                 raise UnreadableResponse(f"{saved.uri} cannot be read: {error.strerror}.", item=saved.uri) from error
     else:
-        yield from saved_parts(source, name=str(getattr(source, "name", "the predictions")), limits=limits)
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        name = str(getattr(source, "name", "the predictions"))
+        yield from ((uri_of_part(name, part), part) for part in saved_parts(file, name=name, limits=limits))

@@ -9,14 +9,14 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from humeanalytics.errors import ItemError
 from humeanalytics.jobs import batch, expression_scoring, saved_load
 from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
-from humeanalytics.jobs.bookkeeping import Row, kept_rows, load_rows, utc
+from humeanalytics.jobs.bookkeeping import Row, kept_rows, load_rows, uri_of, utc
 from humeanalytics.jobs.expression_answers import add_measured, measured
 from humeanalytics.jobs.expression_rebuilding import KeptUploads, unfinished_jobs
 from humeanalytics.jobs.flow import open_flow, run_row, state_folder
@@ -24,6 +24,7 @@ from humeanalytics.jobs.load_content import Answered, Known, LoadContent, add_jo
 from humeanalytics.jobs.lock import flow_lock
 from humeanalytics.jobs.sameness import Met, Sameness, jobs_of
 from humeanalytics.jobs.saved_files import kept_part
+from humeanalytics.jobs.saved_known import learn_loads
 from humeanalytics.jobs.saved_load import add_payload, same_bytes_row
 from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.jobs.summary import RunSummary
@@ -34,6 +35,9 @@ from humeanalytics.tables.batch import flatten_predictions
 from humeanalytics.tables.keys import saved_recording_id
 
 FLOW = "rebuild"
+
+#: The id of an answer, and where it came from.
+_Place: TypeAlias = tuple[str, str]
 
 
 def rebuild(
@@ -79,17 +83,25 @@ def _pending(lake: Lake) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """One answer under raw/, and what was noted about it each time it came."""
+    """One answer under raw/, and what was noted about it when it came; again for each other time it came."""
 
     response_id: str
     path: str
-    metas: tuple[dict[str, Any], ...]
+    meta: dict[str, Any]
+
+    @property
+    def place(self) -> _Place:
+        return self.response_id, uri_of(str(self.meta.get("uri", "")))
+
+    @property
+    def order(self) -> tuple[str, list[int], str]:
+        """When it came, and of saved answers as which of those that were read together."""
+        return str(self.meta.get("received_at") or ""), self.meta.get("order") or [], self.path
 
 
 class _Rebuild:
     def __init__(self, lake: Lake, summary: RunSummary, unfinished: set[str]) -> None:
-        self._lake, self._summary = lake, summary
-        self._uploads = KeptUploads(lake.raw, unfinished)
+        self._lake, self._summary, self._unfinished = lake, summary, unfinished
         self._known: Known = {}
         self._sameness = Sameness()
         self._by_md5: dict[str, str] = {}
@@ -97,60 +109,87 @@ class _Rebuild:
 
     def run(self) -> None:
         spool = _pending(self._lake) / f"{self._load_id}.spool"
-        spool.mkdir(parents=True)
+        # What comes to the lake from now on may be read here and is not replaced: labels are never held up.
+        loads, kept = self._loads(), self._kept()
+        unread: dict[str, str] = {}
         try:
-            pieces = self._spool_all(spool)
-            loads = self._lake.loads
-            loads.announce(self._load_id, flow=FLOW, run_id=self._summary.run_id, members={"kind": FLOW})
-            counts: dict[str, int] = {}
-            for table, paths in sorted(pieces.items()):
-                loads.renew(self._load_id)
-                counts[table] = loads.commit(self._load_id, table, _batches(paths))
-            replaces = self._replaced()
-            loads.complete(self._load_id, FLOW, self._summary.run_id, counts, replaces=replaces)
-            self._summary.rows.update(counts)
-            self._summary.notes.append(f"{len(replaces):,} earlier loads gave way; open_lake(version=...) still shows them.")
+            while True:
+                stays = self._stay(loads, {each.response_id for each in kept} - unread.keys())
+                there = {place for load_id in stays for place in loads[load_id]}
+                pieces, failed = self._spool_all(spool, [each for each in kept if each.place not in there], stays)
+                if failed.keys() <= unread.keys():
+                    break
+                unread |= failed  # their loads stay as they are, which makes a difference to what is new in the others
+            self._commit(pieces, loads.keys() - stays)
         finally:
             shutil.rmtree(spool, ignore_errors=True)
+        paths = {each.response_id: each.path for each in kept}
+        self._summary.files.update(found=len(paths), failed=len(unread), read=len(paths) - len(unread))
+        for response_id, message in unread.items():
+            self._summary.add_error(paths[response_id], message)
 
-    def _replaced(self) -> set[str]:
-        """The loads whose rows all come from raw/: they have answers there, or rows that were kept there."""
-        raw = {file.response_id for file in self._lake.raw.list()}
-        told = self._lake.sql("SELECT load_id, list(DISTINCT response_id) AS responses FROM responses_all GROUP BY ALL").rows()
-        from_raw = {row["load_id"] for row in told if set(row["responses"]) <= raw}
-        no_answers = self._lake.sql("SELECT load_id FROM loads ANTI JOIN responses_all USING (load_id)").rows()
-        rows_kept = {response_id[:32] for response_id in raw}
-        errors_only = {row["load_id"] for row in no_answers if row["load_id"] in rows_kept}
-        earlier = self._lake.sql("SELECT load_id FROM loads WHERE flow = ?", [FLOW]).rows()
-        return (from_raw | errors_only | {row["load_id"] for row in earlier}) - {self._load_id}
+    def _commit(self, pieces: Mapping[str, list[Path]], replaces: set[str]) -> None:
+        loads = self._lake.loads
+        loads.announce(self._load_id, flow=FLOW, run_id=self._summary.run_id, members={"kind": FLOW})
+        counts: dict[str, int] = {}
+        for table, paths in sorted(pieces.items()):
+            loads.renew(self._load_id)
+            counts[table] = loads.commit(self._load_id, table, _batches(paths))
+        loads.complete(self._load_id, FLOW, self._summary.run_id, counts, replaces=replaces)
+        self._summary.rows.update(counts)
+        self._summary.notes.append(f"{len(replaces):,} earlier loads gave way; open_lake(version=...) still shows them.")
 
-    def _spool_all(self, spool: Path) -> dict[str, list[Path]]:
-        """Read every answer once, oldest first, and lay its rows down by table: they may be more than memory holds."""
+    def _loads(self) -> dict[str, set[_Place]]:
+        """Return every load there is, with the answers that it is made of."""
+        rows = self._lake.sql("SELECT load_id, response_id, uri FROM loads LEFT JOIN responses_all USING (load_id)").rows()
+        loads: dict[str, set[_Place]] = {row["load_id"]: set() for row in rows}
+        for row in rows:
+            if row["response_id"] is not None:
+                loads[row["load_id"]].add((row["response_id"], row["uri"] or ""))
+        return loads
+
+    def _stay(self, loads: Mapping[str, set[_Place]], raw: set[str]) -> set[str]:
+        """Return the loads that stay as they are: not all of their rows come from what can be read under raw/."""
+        again = {response_id[:32] for response_id in raw}  # loads of rows that were kept there are named so
+        again |= {row["load_id"] for row in self._lake.sql("SELECT load_id FROM loads WHERE flow = ?", [FLOW]).rows()}
+        return {
+            load_id
+            for load_id, places in loads.items()
+            if not ({response_id for response_id, _ in places} <= raw if places else load_id in again)
+        }
+
+    def _spool_all(self, spool: Path, kept: Sequence[_Kept], stays: set[str]) -> tuple[dict[str, list[Path]], dict[str, str]]:
+        """Read every answer, oldest first, and lay its rows down by table: they may be more than memory holds.
+
+        Returns:
+            The files of rows by table, and of answers that cannot be read why.
+        """
+        shutil.rmtree(spool, ignore_errors=True)
+        spool.mkdir(parents=True)
+        self._known, self._sameness, self._by_md5 = {}, Sameness(), {}
+        learn_loads(self._lake, self._sameness, stays)
         pieces: dict[str, list[Path]] = {}
-        for kept in self._kept():
-            self._summary.files["found"] += 1
-            if self._uploads.take(kept.response_id, kept.path, kept.metas):
+        failed: dict[str, str] = {}
+        uploads = KeptUploads(self._lake.raw, self._unfinished)
+        for each in kept:
+            if uploads.take(each.response_id, each.path, (each.meta,)):
                 continue
             load = LoadContent()
             try:
-                self._add(load, kept)
+                self._add(load, each)
             except ItemError as error:
-                self._summary.files["failed"] += 1
-                self._summary.add_error(kept.path, str(error))
+                failed[each.response_id] = str(error)
                 continue
             self._lay_down(load, spool, pieces)
-            self._summary.files["read"] += 1
-        for path, answers, of_job in self._uploads.jobs():  # once all rows that people wrote are known
+        for _, answers, of_job in uploads.jobs():  # once all rows that people wrote are known
             load = LoadContent()
             try:
                 add_measured(load, measured(answers), of_job, self._known, load_id=self._load_id)
             except ItemError as error:
-                self._summary.files["failed"] += len(answers)
-                self._summary.add_error(path, str(error))
+                failed |= dict.fromkeys((answer.response_id for answer in answers), str(error))
                 continue
             self._lay_down(load, spool, pieces)
-            self._summary.files["read"] += len(answers)
-        return pieces
+        return pieces, failed
 
     def _lay_down(self, load: LoadContent, spool: Path, pieces: dict[str, list[Path]]) -> None:
         for table, rows in load.tables(self._load_id).items():
@@ -161,9 +200,11 @@ class _Rebuild:
 
     def _kept(self) -> list[_Kept]:
         found = [
-            _Kept(file.response_id, file.path, tuple(self._lake.raw.metas(file.response_id))) for file in self._lake.raw.list()
+            _Kept(file.response_id, file.path, meta)
+            for file in self._lake.raw.list()
+            for meta in self._lake.raw.metas(file.response_id)
         ]
-        return sorted(found, key=lambda kept: (str(kept.metas[0].get("received_at") if kept.metas else ""), kept.path))
+        return sorted(found, key=lambda kept: kept.order)
 
     def _add(self, load: LoadContent, kept: _Kept) -> None:
         if kept.path.startswith("lake/rows/"):
@@ -171,21 +212,20 @@ class _Rebuild:
                 load.rows.setdefault(table, []).extend(rows)
                 self._learn_ties(table, rows)
             return
-        for meta in kept.metas:
-            answered = _answered(kept, meta)
-            if answered.origin == SAVED:
-                self._add_saved(load, kept, meta, answered)
-            else:
-                with self._lake.raw.open(kept.response_id) as stream:
-                    flattened = flatten_predictions(stream, name=kept.path)
-                add_job(load, answered, flattened, self._known, load_id=self._load_id, run_id=self._summary.run_id)
+        answered = _answered(kept)
+        if answered.origin == SAVED:
+            self._add_saved(load, kept, answered)
+        else:
+            with self._lake.raw.open(kept.response_id) as stream:
+                flattened = flatten_predictions(stream, name=kept.path)
+            add_job(load, answered, flattened, self._known, load_id=self._load_id, run_id=self._summary.run_id)
         for row in load.rows.get("scorings", ()):
             self._learn(row)
 
-    def _add_saved(self, load: LoadContent, kept: _Kept, meta: Mapping[str, Any], answered: Answered) -> None:
+    def _add_saved(self, load: LoadContent, kept: _Kept, answered: Answered) -> None:
         with self._lake.raw.open(kept.response_id) as stream:
             flattened = kept_part(stream, kept.path, answered.uri).flatten()
-        namespace = str(meta.get("namespace") or flattened.job_id or kept.response_id[:32])
+        namespace = str(kept.meta.get("namespace") or flattened.job_id or kept.response_id[:32])
         payload = Payload(answered.uri, kept.path.split("/")[1], namespace, kept.response_id, kept.path, answered.size_bytes)
         recording_ids = [saved_recording_id(answer, namespace) for answer in flattened.answers]
         payload.add(flattened, recording_ids, saved_scoring_ids(flattened.answers, recording_ids))
@@ -214,7 +254,8 @@ class _Rebuild:
             self._sameness.tie(row["alias_id"], row["recording_id"])
 
 
-def _answered(kept: _Kept, meta: dict[str, Any]) -> Answered:
+def _answered(kept: _Kept) -> Answered:
+    meta = kept.meta
     return Answered(
         response_id=kept.response_id,
         api=kept.path.split("/")[0],

@@ -7,34 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-
 from humeanalytics.errors import UsageError
 from humeanalytics.jobs.bookkeeping import Row, load_rows
 from humeanalytics.jobs.manifest import Manifest, ManifestRow
+from humeanalytics.jobs.sameness import Sameness
+from humeanalytics.jobs.saved_items import place_of
+from humeanalytics.jobs.saved_known import items_of, known_ties, recordings_of
 from humeanalytics.jobs.saved_load import FLOW
+from humeanalytics.jobs.settling import MOVED, labels_of
 from humeanalytics.jobs.summary import RunSummary, few
-from humeanalytics.jobs.tying import MOVED
 from humeanalytics.lake.lake import Lake
-
-_ITEMS = """
-    WITH RECURSIVE here AS (
-        SELECT response_id FROM responses_all SEMI JOIN files ON split_part(responses_all.uri, '!/', 1) = files.uri
-    ), touched AS (
-        SELECT scoring_id FROM scorings SEMI JOIN here USING (response_id)
-        UNION SELECT scoring_id FROM scoring_sources SEMI JOIN here USING (response_id)
-        UNION SELECT scoring_id FROM met
-    ), held(recording_id, file, root) AS (
-        SELECT recording_id, min(file), recording_id FROM scorings SEMI JOIN touched USING (scoring_id) GROUP BY ALL
-        UNION
-        SELECT a.recording_id, held.file, held.root FROM recording_aliases AS a JOIN held ON a.alias_id = held.recording_id
-    )
-    SELECT i.* EXCLUDE (load_id), any_value(held.file) AS file, min(held.root) AS root,
-        (SELECT map_from_entries(list((key, value))) FROM labels WHERE labels.item_id = i.item_id) AS labels
-    FROM items AS i JOIN held USING (recording_id)
-    WHERE i.excluded_reason IS NULL OR NOT starts_with(i.excluded_reason, ?)
-    GROUP BY ALL ORDER BY i.uri, i.item_id
-"""
 
 
 def relabel(
@@ -57,11 +39,8 @@ def relabel(
     """
     if manifest is None and not labels:
         return
-    frames = {
-        "files": pa.table({"uri": pa.array(sorted(files), pa.string())}),
-        "met": pa.table({"scoring_id": pa.array(sorted(scorings), pa.string())}),
-    }
-    items = lake.sql(_ITEMS, [MOVED], **frames).rows()
+    items = _items(lake, files, scorings)
+    labels_before = labels_of(lake, [item["item_id"] for item in items])
     of_items, notes = ({}, []) if manifest is None else assigned(manifest, items)
     summary.notes += notes
     rows: dict[str, list[Row]] = {"items": [], "labels": []}
@@ -69,15 +48,27 @@ def relabel(
         row, at = of_items.get(item["item_id"]), datetime.now(UTC)
         excluded_reason = row.excluded_reason if row else item["excluded_reason"]
         if excluded_reason != item["excluded_reason"]:
-            kept = {name: value for name, value in item.items() if name not in ("file", "root", "labels")}
+            kept = {name: value for name, value in item.items() if name not in ("file", "root")}
             rows["items"].append({**kept, "excluded_reason": excluded_reason, "seen_at": at})
-        before = dict(item["labels"] or {})
+        before = labels_before[item["item_id"]]
         rows["labels"] += [
             {"item_id": item["item_id"], "key": key, "value": value, "set_at": at}
             for key, value in ((row.labels if row else {}) | dict(labels)).items()
             if before.get(key, "") != value
         ]
     load_rows(lake, rows, flow=FLOW, run_id=summary.run_id)
+
+
+def _items(lake: Lake, files: Collection[str], scorings: Collection[str]) -> list[dict[str, Any]]:
+    """Return the items of all recordings that some files and scorings are about, in the order of their places.
+
+    With ``file``, the file as Hume names it, and ``root``, which is the same for items of one recording.
+    """
+    sameness = Sameness(known_ties(lake))
+    held = sameness.same_as(recordings_of(lake, files, scorings))
+    items = [item for item in items_of(lake, held) if not (item["excluded_reason"] or "").startswith(MOVED)]
+    items.sort(key=lambda item: (item["uri"], item["item_id"]))
+    return [{**item, "file": place_of(item), "root": sameness.canonical(item["recording_id"])} for item in items]
 
 
 def assigned(manifest: Manifest, items: Sequence[Mapping[str, Any]]) -> tuple[dict[str, ManifestRow], list[str]]:

@@ -4,14 +4,14 @@ What a saved payload tells of a recording differs from form to form (an md5 sum,
 not say that two answers are one. Their rows do. Rows that lie in the time or the picture of a recording, equal to the last
 digit, are of the same bytes: no two recordings give them by chance. The rows of a text that was written are not such: many
 people write "No.". There only all texts of a job together, under the same names, are taken for that job met again; and never
-where two payloads tell of different jobs.
+where two payloads tell of different jobs. Two ids that both tell more than a name (md5 sums, URLs) and differ are never one.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -61,7 +61,7 @@ class Recognised:
 
 @dataclass
 class _File:
-    """What one payload holds of one recording."""
+    """What one payload holds of one recording in one place."""
 
     recording_id: str
     name: str
@@ -81,37 +81,70 @@ class Sameness:
 
     def __init__(self, ties: Iterable[tuple[str, str]] = ()) -> None:
         self._towards: dict[str, str] = {}
-        self._by_print: dict[tuple[str, str], dict[str, Met]] = defaultdict(dict)
-        self._by_response: dict[str, list[Met]] = defaultdict(list)
+        self._alike: dict[str, dict[str, None]] = {}  # of several ids that mean the same: the one that stands for them -> all
+        self._met: dict[str, Met] = {}
+        self._by_place: dict[tuple[str, str, str], str] = {}
+        self._by_print: dict[tuple[str, str], list[Met]] = defaultdict(list)
+        self._by_response: dict[str, dict[str, Met]] = defaultdict(dict)
+        self._responses: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        self._told: dict[str, set[str]] = {}
+        self._of_job: dict[str, set[str]] = defaultdict(set)
+        self._untold: set[str] = set()
         for one, other in ties:
             self.tie(one, other)
 
+    # ------------------------------------------------------------------------------------------------------ what is known
     def add(self, met: Met) -> None:
         """Take note of a scoring. Again changes nothing."""
-        place = self._by_print[met.model, met.fingerprint]
-        if met.scoring_id not in place:
-            place[met.scoring_id] = met
-            self._by_response[met.response_id].append(met)
+        if met.scoring_id not in self._met:
+            self._met[met.scoring_id] = met
+            self._by_place.setdefault((met.model, met.fingerprint, met.recording_id), met.scoring_id)
+            if met.rows:
+                self._by_print[met.model, met.fingerprint].append(met)
+            self.add_source(met.scoring_id, met.response_id, met.jobs)
+
+    def add_source(self, scoring_id: str, response_id: str, jobs: frozenset[str]) -> None:
+        """Take note that a scoring that was added was met in a payload too."""
+        self._by_response[response_id][scoring_id] = met = self._met[scoring_id]
+        self._responses[met.model, met.fingerprint][response_id] = None
+        self._told.setdefault(response_id, set()).update(jobs)
+        for job in jobs:
+            self._of_job[job].add(response_id)
+        (self._untold.discard if self._told[response_id] else self._untold.add)(response_id)
 
     def canonical(self, recording_id: str) -> str:
-        """Return the one id that stands for all that mean the same recording."""
+        """Return the one id that stands for all that mean the same recording: of these the one that tells most."""
         while (towards := self._towards.get(recording_id, recording_id)) != recording_id:
             recording_id = towards
         return recording_id
 
     def same_as(self, recording_ids: Iterable[str]) -> set[str]:
         """Return all ids that mean the same as any of these, these included."""
-        given = set(recording_ids)
-        wanted = {self.canonical(each) for each in given}
-        return given | {each for each in (*self._towards, *self._towards.values()) if self.canonical(each) in wanted}
+        return {each for recording_id in recording_ids for each in self._ids(recording_id)}
 
+    def tied_ids(self) -> set[str]:
+        """Return all ids that mean the same as another one."""
+        return {each for alike in self._alike.values() for each in alike}
+
+    def tie(self, one: str, other: str) -> None:
+        """Take note that two ids mean the same recording."""
+        less, more = sorted((self.canonical(one), self.canonical(other)), key=_tells)
+        if less != more:
+            ids = self._ids(more) | self._ids(less)
+            self._alike.pop(less, None)
+            self._towards[less], self._alike[more] = more, ids
+
+    def _ids(self, recording_id: str) -> dict[str, None]:
+        canonical = self.canonical(recording_id)
+        return self._alike.get(canonical, {canonical: None})
+
+    # ------------------------------------------------------------------------------------------------------- recognising
     def recognise(self, payload: Payload) -> Recognised:
-        """Tell which answers of a payload were met before, and take note of the others."""
+        """Tell which answers of a payload were met before, and take note of all of them."""
         files = list(_files(payload))
         jobs = jobs_of(payload.uri, payload.job_id)
-        ties = [*self._same_texts(files, jobs), *self._same_media(files)]
-        for one, other in ties:
-            self.tie(one, other)
+        ties = self._tie_media(files)
+        ties += self._tie_texts(files, jobs)
         known: list[str | None] = []
         for answer, recording_id, scoring_id in zip(payload.answers, payload.recording_ids, payload.scoring_ids, strict=True):
             before = self._known(answer, recording_id)
@@ -119,61 +152,111 @@ class Sameness:
             if before is None:
                 place = (recording_id, answer.model, answer.fingerprint, answer.rows, answer.file)
                 self.add(Met(scoring_id, *place, payload.response_id, jobs))
+            else:
+                self.add_source(before, payload.response_id, jobs)
         return Recognised(known, ties)
 
     def _known(self, answer: Answer, recording_id: str) -> str | None:
-        canonical = self.canonical(recording_id)
-        for met in self._by_print.get((answer.model, answer.fingerprint), {}).values():
-            if self.canonical(met.recording_id) == canonical:
-                return met.scoring_id
-        return None
+        places = ((answer.model, answer.fingerprint, each) for each in self._ids(recording_id))
+        return next((self._by_place[place] for place in places if place in self._by_place), None)
 
-    # -------------------------------------------------------------------------------------------------- recordings
-    def _same_media(self, files: Sequence[_File]) -> Iterator[tuple[str, str]]:
-        """Yield ties of files to recordings that have the very same rows in time; then of those without rows beside them."""
+    def _tie_media(self, files: Sequence[_File]) -> list[tuple[str, str]]:
+        """Tie files to recordings that have the very same rows in time; then those without rows beside them."""
+        ties: list[tuple[str, str]] = []
         responses: set[str] = set()
-        silent: list[_File] = []
+        here: dict[tuple[str, str], str] = {}
+        silent: dict[str, list[_File]] = defaultdict(list)
         for file in files:
             prints = file.prints(timed=True)
-            if not prints:
-                silent += [file] if not file.prints(timed=False) else []
-                continue
-            found = [met for each in prints.items() for met in self._by_print.get(each, {}).values() if _could_be(file, met)]
+            if not prints and not file.prints(timed=False):
+                silent[file.name].append(file)
+            found = [
+                met for each in prints.items() for met in self._by_print.get(each, ()) if self._may_be(file, met.recording_id)
+            ]
             if found:
-                best = min(found, key=lambda met: (met.file != file.name, met.response_id not in responses, met.scoring_id))
+                best = min(found, key=lambda met: self._distance(file, met, responses))
                 responses.add(best.response_id)
-                yield from self._tied(file.recording_id, best.recording_id)
-        for file in silent:  # a model that finds nothing says the same of everybody: here the name decides, within one job
-            found = [m for r in sorted(responses) for m in self._by_response[r] if m.file == file.name and _could_be(file, m)]
-            recordings = {self.canonical(met.recording_id): met.recording_id for met in found}
-            if len(recordings) == 1:
-                yield from self._tied(file.recording_id, *recordings.values())
+                ties += self._tied(file, best.recording_id)
+            for other in [here[each] for each in prints.items() if each in here]:
+                ties += self._tied(file, other) if self._may_be(file, other) else []
+            here |= dict.fromkeys(prints.items(), file.recording_id)
+        beside: dict[str, set[str]] = defaultdict(set)
+        for met in (met for response in sorted(responses) for met in self._by_response[response].values()):
+            beside[met.file].add(self.canonical(met.recording_id))
+        for name, alike in silent.items():  # a model that finds nothing says the same of everybody: here the name decides
+            others = [other for other in beside[name] if self._may_be(alike[0], other)]
+            if len(alike) == len(others) == 1:
+                ties += self._tied(alike[0], others[0])
+        return ties
 
-    def _same_texts(self, files: Sequence[_File], jobs: frozenset[str]) -> Iterator[tuple[str, str]]:
-        """Yield ties of the texts of a job to those of the same job in another payload."""
-        texts = [file for file in files if file.prints(timed=False)]
-        if not texts or any(not file.recording_id.startswith("name:") for file in texts):
-            return
-        names = {file.name for file in files if any(answer.rows for answer, _ in file.answers)}
-        met = (met for each in texts[0].prints(timed=False).items() for met in self._by_print.get(each, {}).values())
-        for response in sorted({each.response_id for each in met}):
-            told = frozenset[str]().union(*(met.jobs for met in self._by_response[response]))
-            pairs = _paired(texts, names, self._by_response[response])
-            if pairs and not (jobs and told and not jobs & told):
-                for file, other in pairs:
-                    yield from self._tied(file.recording_id, other)
-                return
+    def _distance(self, file: _File, met: Met, responses: Collection[str]) -> tuple[bool, bool, bool, str]:
+        """Order what a file may be: known to be so, of its name, out of a payload that others were found in."""
+        is_other = self.canonical(file.recording_id) != self.canonical(met.recording_id)
+        return is_other, met.file != file.name, met.response_id not in responses, met.scoring_id
 
-    def _tied(self, recording_id: str, other: str) -> Iterator[tuple[str, str]]:
-        if self.canonical(recording_id) != self.canonical(other):
-            less, more = sorted((recording_id, other), key=_tells)
-            yield less, more
+    def _tie_texts(self, files: Sequence[_File], jobs: frozenset[str]) -> list[tuple[str, str]]:
+        """Tie the texts of a job to those of the same job in another payload."""
+        texts = [file for file in files if file.prints(timed=False) and not file.prints(timed=True)]
+        if not texts:
+            return []
+        media = {self.canonical(file.recording_id) for file in files if file.prints(timed=True)}
+        rarest = min((self._responses.get(each, {}) for text in texts for each in text.prints(timed=False).items()), key=len)
+        may_be = rarest if not jobs else set().union(self._untold, *(self._of_job.get(job, ()) for job in jobs)) & rarest.keys()
+        for response in sorted(may_be):
+            others: dict[str, dict[str, Met]] = defaultdict(dict)
+            for met in self._by_response[response].values():
+                if met.rows:
+                    others[self.canonical(met.recording_id)][met.model] = met
+            if media <= others.keys() and (pairs := self._paired(texts, {o: others[o] for o in others.keys() - media})):
+                return [tie for file, other in pairs for tie in self._tied(file, other)]
+        return []
 
-    def tie(self, one: str, other: str) -> None:
-        """Take note that two ids mean the same recording."""
-        one, other = self.canonical(one), self.canonical(other)
-        if one != other:
-            self._towards[one] = other
+    def _paired(self, texts: Sequence[_File], others: Mapping[str, Mapping[str, Met]]) -> list[tuple[_File, str]]:
+        """Pair the texts of one payload with those of another: by name, or by their rows where one of them has no names.
+
+        Of texts that are known by their bytes several may be one.
+
+        Returns:
+            Each text with the recording that it is; nothing if the two payloads differ in any of them.
+        """
+        names = {other: next(iter(scorings.values())).file for other, scorings in others.items()}
+        alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for other, scorings in others.items():
+            for model, met in scorings.items():
+                alike[model, met.fingerprint].append(other)
+        any_name = any(map(_are_random, ([file.name for file in texts], names.values())))
+        ways: tuple[Callable[[_File, str], bool], ...] = (
+            lambda file, other: other in free and self.canonical(file.recording_id) == other,
+            lambda file, other: other in free and file.name == names[other],
+            lambda file, other: other in free and any_name,
+            lambda _, other: _tells(other) > 0,
+        )
+        free = set(others)
+        left, pairs = list(texts), list[tuple[_File, str]]()
+        for fits in ways:
+            unpaired: list[_File] = []
+            for file in left:
+                prints = file.prints(timed=False)
+                near = (other for each in prints.items() for other in alike[each] if fits(file, other))
+                found = next((other for other in near if _agree(prints, others[other]) and self._may_be(file, other)), None)
+                if found is None:
+                    unpaired.append(file)
+                else:
+                    free.discard(found)
+                    pairs.append((file, found))
+            left = unpaired
+        return [] if free or left else pairs
+
+    def _may_be(self, file: _File, recording_id: str) -> bool:
+        """Tell whether a file may be of a recording. Where both are known by more than a name, that is all there is to say."""
+        one, other = self.canonical(file.recording_id), self.canonical(recording_id)
+        return one == other or not (_tells(one) and _tells(other))
+
+    def _tied(self, file: _File, recording_id: str) -> list[tuple[str, str]]:
+        """Tie a file to a recording; return that, if it is new."""
+        less, more = sorted((self.canonical(file.recording_id), self.canonical(recording_id)), key=_tells)
+        self.tie(less, more)
+        return [(less, more)] if less != more else []
 
 
 def jobs_of(uri: str, job_id: str | None) -> frozenset[str]:
@@ -186,54 +269,33 @@ def jobs_of(uri: str, job_id: str | None) -> frozenset[str]:
     return frozenset(each.lower() for each in (*named, *([job_id] if job_id else ())))
 
 
+def job_named(uri: str) -> str | None:
+    """Return what looks like the id of Hume's job in the name of a file, as the platform gave it.
+
+    >>> job_named("/data/HumeAI_predictions_8c5f6b8e-1f3a-4a6e-9b0e-0123456789ab.json")
+    '8c5f6b8e-1f3a-4a6e-9b0e-0123456789ab'
+    """
+    named = {each.lower() for each in _UUID.findall(PurePath(uri).name)}
+    return named.pop() if len(named) == 1 else None
+
+
 def _files(payload: Payload) -> Iterator[_File]:
-    files: dict[str, _File] = {}
+    files: dict[tuple[str, str], _File] = {}
     for answer, recording_id, is_timed in zip(payload.answers, payload.recording_ids, payload.is_timed, strict=True):
         if is_timed is None:
             continue
-        file = files.setdefault(recording_id, _File(recording_id, answer.file))
+        file = files.setdefault((recording_id, answer.file), _File(recording_id, answer.file))
         file.answers.append((answer, is_timed))
     yield from files.values()
 
 
-def _could_be(file: _File, met: Met) -> bool:
-    """Tell whether a file may be of a recording: what both tell of it does not contradict.
-
-    Where both are known by more than a name (their bytes, a URL), that is all there is to say. The platform calls files by
-    random numbers.
-    """
-    if not (file.recording_id.startswith("name:") or met.recording_id.startswith("name:")):
-        return False
-    return file.name == met.file or bool(_UUID.fullmatch(file.name) or _UUID.fullmatch(met.file))
-
-
-def _paired(texts: Sequence[_File], names: set[str], scorings: Sequence[Met]) -> list[tuple[_File, str]]:
-    """Pair the texts of one payload with those of another: by name, or by their rows where one of them has no names.
-
-    Returns:
-        Each text with the recording it is; nothing if the two payloads differ in any of them.
-    """
-    others: dict[str, dict[str, Met]] = defaultdict(dict)
-    for met in scorings:
-        if met.rows:
-            others[met.file][met.model] = met
-    by_name = others.keys() == names
-    if not by_name and not (len(others) == len(names) and any(map(_are_random, (names, others)))):
-        return []
-    free = dict.fromkeys(others)
-    pairs: list[tuple[_File, str]] = []
-    for file in texts:
-        places = (file.name,) if by_name else free
-        place = next((place for place in places if place in free and _agree(file.prints(timed=False), others[place])), None)
-        if place is None:
-            return []
-        del free[place]
-        pairs.append((file, next(iter(others[place].values())).recording_id))
-    return pairs
+def is_random(name: str) -> bool:
+    """Tell whether a name is a random number, as the platform calls files."""
+    return _UUID.fullmatch(name) is not None
 
 
 def _are_random(names: Iterable[str]) -> bool:
-    return all(_UUID.fullmatch(name) for name in names)
+    return all(map(is_random, names))
 
 
 def _agree(prints: Mapping[str, str], others: Mapping[str, Met]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import stat
 import tempfile
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from humeanalytics.errors import UnreadableResponse
-from humeanalytics.jobs.saved_inputs import SavedInput
+from humeanalytics.jobs.saved_inputs import SavedInput, shown
+from humeanalytics.lake.durable import disk_full_named
 from humeanalytics.settings import Settings
 from humeanalytics.tables.archives import Limits, opened_zip
 from humeanalytics.tables.artifacts import is_artifact
@@ -46,17 +48,35 @@ def opened_parts(saved: SavedInput, limits: Limits) -> Iterator[Iterator[SavedPa
     Raises:
         OSError: It cannot be read.
         UnreadableResponse: It is packed and broken, beyond a limit, or no plain file.
+        DiskFull: There is no room for temporary files.
     """
     with ExitStack() as stack:
         if saved.csvs:
             file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
-            pack(file, ((csv, partial(_open, Path(saved.uri, csv))) for csv in saved.csvs))
+            pack(file, ((shown(csv), partial(_open, Path(saved.path, csv))) for csv in saved.csvs))
         else:
-            path = Path(saved.uri)
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise UnreadableResponse(f"{path} is no plain file.", item=str(path))
+            path = Path(saved.path)
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):  # it could not be looked into when files were searched for: this says why
+                os.scandir(path).close()
+            if not stat.S_ISREG(mode):
+                raise UnreadableResponse(f"{saved.uri} is no plain file.", item=saved.uri)
             file = stack.enter_context(path.open("rb"))
         yield saved_parts(file, name=saved.uri, limits=limits)
+
+
+def uri_of_part(uri: str, part: SavedPart) -> str:
+    """Return what tables call a payload: the file it was read from, and behind ``!/`` the member."""
+    return f"{uri}!/{part.member}" if part.member else uri
+
+
+def is_hidden(path: str) -> bool:
+    """Tell whether a path in an archive is one that people do not see: what a system puts beside their files.
+
+    >>> is_hidden("__MACOSX/day 1/._a.json"), is_hidden("day 1/.DS_Store"), is_hidden("day 1/a.json")
+    (True, True, False)
+    """
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.replace("\\", "/").replace("!", "/").split("/"))
 
 
 def kept_part(stream: BinaryIO, path: str, uri: str) -> SavedPart:
@@ -112,7 +132,7 @@ def only_csvs(part: SavedPart) -> Iterator[IO[bytes]]:
 
 def pack(packed: IO[bytes], files: Iterable[tuple[str, Callable[[], IO[bytes]]]]) -> None:
     """Put files into a ZIP archive that is the same, byte for byte, whenever and wherever that is done."""
-    with zipfile.ZipFile(packed, "w") as archive:
+    with disk_full_named(Path(tempfile.gettempdir())), zipfile.ZipFile(packed, "w") as archive:
         for path, open_ in files:
             member = zipfile.ZipInfo(path, _ZIP_TIME)
             member.compress_type = zipfile.ZIP_DEFLATED

@@ -19,13 +19,15 @@ class SavedInput(msgspec.Struct, frozen=True, gc=False):
     """One thing that was saved.
 
     Attributes:
-        uri: Its absolute path: a file, or the folder that artifacts were extracted to.
+        path: Its absolute path: a file, or the folder that artifacts were extracted to.
+        uri: That path as tables show it.
         csvs: Of such a folder, the paths of its CSVs below it, with ``/`` between folders; of a file, none.
         size_bytes: Its size; of a folder, of all its CSVs.
         mtime_ns: When it was last changed; of a folder, the last of its CSVs.
         inode: The file's; of a folder, how many CSVs it has.
     """
 
+    path: str
     uri: str
     csvs: tuple[str, ...]
     size_bytes: int
@@ -60,13 +62,23 @@ def find_saved(inputs: Iterable[str | os.PathLike[str]], *, leave: Collection[st
 
 def _file(path: str, facts: os.stat_result | None) -> SavedInput:
     if facts is None:  # fails with its reason when it is read
-        return SavedInput(path, (), 0, 0, 0)
-    return SavedInput(path, (), facts.st_size, facts.st_mtime_ns, facts.st_ino & _INODE_MASK)
+        return SavedInput(path, shown(path), (), 0, 0, 0)
+    return SavedInput(path, shown(path), (), facts.st_size, facts.st_mtime_ns, facts.st_ino & _INODE_MASK)
 
 
 def _folder(root: str, csvs: dict[str, os.stat_result]) -> SavedInput:
     size_bytes, mtime_ns = sum(s.st_size for s in csvs.values()), max(s.st_mtime_ns for s in csvs.values())
-    return SavedInput(root.replace("/", os.sep) or os.sep, tuple(sorted(csvs)), size_bytes, mtime_ns, len(csvs))
+    path = root.replace("/", os.sep) or os.sep
+    return SavedInput(path, shown(path), tuple(sorted(csvs)), size_bytes, mtime_ns, len(csvs))
+
+
+def shown(path: str) -> str:
+    """Return a path as text that every table can hold: names of files may be bytes that are no text.
+
+    >>> shown("/data/caf\\udce9.json")
+    '/data/caf\\\\xe9.json'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace") if not path.isascii() else path
 
 
 def _named(given: str, leave: Collection[str]) -> Iterator[tuple[str, os.stat_result | None]]:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from humeanalytics import recordings
 from humeanalytics.jobs.bookkeeping import Row, uri_of
-from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.jobs.work import name_of
 from humeanalytics.tables.flattened import Answer
 
+_INNER = re.compile(r".*#\d+/(.*)", re.DOTALL)
+_IN_ARCHIVE = re.compile(r"!/(.*)", re.DOTALL)
 _SAVED_SUFFIX = re.compile(r"\.jsonl?(?:\.(?:gz|zst))?\Z", re.IGNORECASE)
 
 
-def saved_item_rows(payload: Payload, new: set[str]) -> Iterator[tuple[str, Row]]:
-    """Yield (table, row) for each recording that a saved answer speaks of and that is ``new``: nothing else has told of it."""
+def saved_item_rows(payload_uri: str, new: Iterable[tuple[Answer, str]]) -> Iterator[tuple[str, Row]]:
+    """Yield (table, row) for places of recordings, each as an answer and a recording id, that nothing else has told of."""
     at = datetime.now(UTC)
-    done: set[str] = set()
-    for answer, recording_id in zip(payload.answers, payload.recording_ids, strict=True):
-        if recording_id in done or recording_id not in new:
-            continue
-        done.add(recording_id)
-        uri, name = _place(answer, payload.uri)
+    for answer, recording_id in new:
+        uri, name = _place(answer, payload_uri)
         media_type = _media_type(answer)
         item_id = recordings.item_id(uri, recording_id)
         yield "recordings", {"recording_id": recording_id, "md5": answer.source.md5sum, "media_type": media_type}
@@ -41,9 +38,24 @@ def saved_item_rows(payload: Payload, new: set[str]) -> Iterator[tuple[str, Row]
         )
 
 
-def item_name(answer: Answer, payload_uri: str) -> str:
-    """Return what a person calls the item that an answer is about."""
-    return _place(answer, payload_uri)[1]
+def place_of(item: Row) -> str:
+    """Return by what the place of an item is known again in another form: the file as Hume names it, else the item's name.
+
+    >>> place_of({"recording_id": "md5:1", "uri": "/data/predictions.json#0/day 1/a.wav", "name": "a.wav"})
+    'day 1/a.wav'
+    """
+    return _known_by(item["uri"], item["name"] or "") if ":" in item["recording_id"] else item["name"] or ""
+
+
+def place_and_name(answer: Answer, payload_uri: str) -> tuple[str, str]:
+    """Return by what the place of an answer is known again, and what a person calls it."""
+    uri, name = _place(answer, payload_uri)
+    return _known_by(uri, name), name
+
+
+def _known_by(uri: str, name: str) -> str:
+    found = _IN_ARCHIVE.search(uri) if "://" in uri else _INNER.search(uri)
+    return found[1] if found else name
 
 
 def _place(answer: Answer, path: str) -> tuple[str, str]:

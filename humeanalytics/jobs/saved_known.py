@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from humeanalytics.jobs.sameness import Met, Sameness, jobs_of
+from humeanalytics.jobs.saved_items import place_of
 from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.lake.lake import Lake
+from humeanalytics.tables.schema import schema_of
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _SCORING = ("scoring_id", "recording_id", "model", "fingerprint", "rows", "file", "response_id", "hume_job_id")
 
 
-def known_ties(lake: Lake) -> dict[str, str]:
-    """Return which ids of recordings are tied to others."""
-    return {row["alias_id"]: row["recording_id"] for row in _rows(lake, "recording_aliases", ("alias_id", "recording_id"))}
+def known_ties(lake: Lake, load_ids: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return which ids of recordings are tied to others, as all loads or some of them say."""
+    rows = _rows(lake, "recording_aliases", ("alias_id", "recording_id"), **({"load_id": load_ids} if load_ids else {}))
+    return [(row["alias_id"], row["recording_id"]) for row in rows]
 
 
 def recordings_by_md5(lake: Lake) -> dict[str, str]:
@@ -28,49 +34,116 @@ def recordings_by_md5(lake: Lake) -> dict[str, str]:
 
 def look_up(lake: Lake, sameness: Sameness, payloads: Iterable[Payload]) -> None:
     """Let ``sameness`` know every scoring of the lake that could be one of these payloads', and all of its payload."""
-    prints = sorted({answer.fingerprint for payload in payloads for answer in payload.answers if answer.rows})
-    alike = list(_rows(lake, "scorings", _SCORING, fingerprint=prints))
-    responses = sorted({row["response_id"] for row in alike if row["response_id"]})
-    beside = list(_rows(lake, "scorings", _SCORING, response_id=responses))
-    recordings = sorted(sameness.same_as(each for payload in payloads for each in payload.recording_ids))
-    same_ids = list(_rows(lake, "scorings", _SCORING, recording_id=recordings))
-    uris = {
-        row["response_id"]: row["uri"] or "" for row in _rows(lake, "responses", ("response_id", "uri"), response_id=responses)
-    }
-    for row in (*alike, *beside, *same_ids):
-        response_id, job_id = row["response_id"] or row["scoring_id"], row["hume_job_id"]
+    prints = {answer.fingerprint for payload in payloads for answer in payload.answers if answer.rows}
+    recordings = sameness.same_as(each for payload in payloads for each in payload.recording_ids)
+    alike = _scorings(lake, fingerprint=prints)
+    _learn(lake, sameness, [*alike, *_scorings(lake, recording_id=recordings)], {row["response_id"] for row in alike})
+
+
+def learn_loads(lake: Lake, sameness: Sameness, load_ids: Collection[str]) -> None:
+    """Let ``sameness`` know all scorings and ties of some loads."""
+    for one, other in known_ties(lake, load_ids) if load_ids else ():
+        sameness.tie(one, other)
+    scorings = _scorings(lake, load_id=load_ids)
+    _learn(lake, sameness, scorings, {row["response_id"] for row in scorings})
+
+
+def _learn(lake: Lake, sameness: Sameness, scorings: list[dict[str, Any]], responses: set[str | None]) -> None:
+    """Take note of scorings, and of all else that is in some payloads."""
+    whole = {each for each in responses if each}
+    sources = list(_rows(lake, "scoring_sources", ("scoring_id", "response_id"), response_id=whole))
+    rows = [*scorings, *_scorings(lake, response_id=whole), *_scorings(lake, scoring_id={row["scoring_id"] for row in sources})]
+    jobs: dict[str, frozenset[str]] = defaultdict(frozenset)
+    for row in _rows(lake, "responses", ("response_id", "uri"), response_id={row["response_id"] or "" for row in rows}):
+        jobs[row["response_id"]] |= jobs_of(row["uri"] or "", None)
+    for row in rows:
+        response_id = row["response_id"] or row["scoring_id"]
         place = (row["scoring_id"], row["recording_id"], row["model"], row["fingerprint"], row["rows"] or 0, row["file"] or "")
-        sameness.add(Met(*place, response_id, jobs_of(uris.get(response_id, ""), job_id)))
+        sameness.add(Met(*place, response_id, jobs[response_id] | jobs_of("", row["hume_job_id"])))
+    for row in sources:  # of scorings that are all among those
+        sameness.add_source(row["scoring_id"], row["response_id"], frozenset())
+
+
+def _scorings(lake: Lake, **wanted: Collection[str]) -> list[dict[str, Any]]:
+    return list(_rows(lake, "scorings", _SCORING, **wanted))
 
 
 def known_payloads(lake: Lake, payloads: Collection[Payload]) -> set[tuple[str, str]]:
     """Return which of some payloads are in the lake already, from the very same place: (response id, URI)."""
-    wanted = sorted({payload.response_id for payload in payloads})
+    wanted = {payload.response_id for payload in payloads}
     return {(row["response_id"], row["uri"]) for row in _rows(lake, "responses", ("response_id", "uri"), response_id=wanted)}
 
 
-def item_names(lake: Lake, recording_ids: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield (recording id, name) of the items of some recordings."""
-    for row in _rows(lake, "items", ("recording_id", "name"), recording_id=sorted(recording_ids)):
-        yield row["recording_id"], row["name"] or ""
+def items_of(lake: Lake, recording_ids: Collection[str]) -> list[dict[str, Any]]:
+    """Return the items of some recordings as they were last written, without their load."""
+    columns = [name for name in schema_of("items").names if name != "load_id"]
+    newest: dict[str, dict[str, Any]] = {}
+    for row in _rows(lake, "items", columns, recording_id=recording_ids):
+        before = newest.get(row["item_id"])
+        if before is None or (before["seen_at"] or _LONG_AGO) <= (row["seen_at"] or _LONG_AGO):
+            newest[row["item_id"]] = row
+    return sorted(newest.values(), key=lambda row: row["item_id"])
+
+
+def unseen_recordings(lake: Lake) -> set[str]:
+    """Return the ids of all recordings that have items and are known by less than their bytes."""
+    return {row["recording_id"] for row in _rows(lake, "items", ("recording_id",)) if ":" in row["recording_id"]}
+
+
+def measured_by_v1(lake: Lake, recording_ids: Collection[str]) -> dict[str, tuple[str, float | None]]:
+    """Return which model of v1 measured some recordings, and how many seconds of sound it received, where that is known."""
+    models = {
+        row["recording_id"]: row["model"]
+        for row in _rows(lake, "scorings", ("recording_id", "api", "model"), recording_id=recording_ids)
+        if row["api"] == "expression"
+    }
+    received: dict[str, float] = {}
+    for row in _rows(lake, "uploads", ("recording_id", "received_s"), recording_id=models.keys()):
+        if row["received_s"] is not None:
+            received[row["recording_id"]] = max(row["received_s"], received.get(row["recording_id"], 0.0))
+    return {recording_id: (model, received.get(recording_id)) for recording_id, model in models.items()}
+
+
+def item_places(lake: Lake, recording_ids: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield (recording id, place) of the items of some recordings, as `saved_items.place_of` has it."""
+    for row in _rows(lake, "items", ("recording_id", "uri", "name"), recording_id=recording_ids):
+        yield row["recording_id"], place_of(row)
+
+
+def recordings_of(lake: Lake, files: Collection[str], scorings: Collection[str]) -> set[str]:
+    """Return the recordings that some saved files are about, which are in the lake, and some scorings."""
+    known = set(files)
+    responses = {
+        row["response_id"]
+        for row in _rows(lake, "responses", ("response_id", "uri"))
+        if any(place in known for place in _places(row["uri"] or ""))
+    }
+    touched = {row["scoring_id"] for row in _rows(lake, "scoring_sources", ("scoring_id",), response_id=responses)}
+    found = (*_scorings(lake, scoring_id=touched | set(scorings)), *_scorings(lake, response_id=responses))
+    return {row["recording_id"] for row in found}
+
+
+def _places(uri: str) -> Iterator[str]:
+    """Yield a URI and, of a member of an archive, what may be the archive's."""
+    parts = uri.split("!/")
+    for count in range(1, len(parts) + 1):
+        yield "!/".join(parts[:count])
 
 
 def places_met(lake: Lake, scorings: Collection[str]) -> dict[str, int]:
     """Return for some scorings in how many places each was met: files, members of archives, downloads."""
     more: dict[str, set[tuple[str, str]]] = {scoring: set() for scoring in scorings}
     columns = ("scoring_id", "response_id", "uri")
-    for row in _rows(lake, "scoring_sources", columns, scoring_id=sorted(scorings)):
+    for row in _rows(lake, "scoring_sources", columns, scoring_id=scorings):
         more[row["scoring_id"]].add((row["response_id"], row["uri"]))
     return {scoring: 1 + len(places) for scoring, places in more.items()}
 
 
 def _rows(lake: Lake, table: str, columns: Collection[str], **wanted: Collection[str]) -> Iterator[dict[str, Any]]:
-    """Yield rows of a table, of those whose column has one of the wanted values if any are."""
+    """Yield rows of a table; where a column and values are given, those that have one of them in it."""
     for name, values in wanted.items():
-        if not values:
-            return
-        value_set = pa.array(list(values), pa.string())
-        for rows in lake.stored(table, tuple(columns)):
+        value_set = pa.array(sorted(values), pa.string())
+        for rows in lake.stored(table, tuple({*columns, name})) if values else ():
             yield from rows.filter(pc.is_in(rows[name], value_set=value_set)).to_pylist()
     if not wanted:
         for rows in lake.stored(table, tuple(columns)):

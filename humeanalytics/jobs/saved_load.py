@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -10,28 +10,33 @@ import pyarrow.compute as pc
 
 from humeanalytics.jobs.answers import SAVED
 from humeanalytics.jobs.bookkeeping import Row, error_row, load_rows, uri_of, utc
-from humeanalytics.jobs.ledger import now
 from humeanalytics.jobs.load_content import Answered, LoadContent, failure_row, response_row, scoring_row, source_row
-from humeanalytics.jobs.sameness import Recognised, Sameness
-from humeanalytics.jobs.saved_items import item_name, saved_item_rows
-from humeanalytics.jobs.saved_known import item_names, known_payloads, look_up
+from humeanalytics.jobs.sameness import Recognised, Sameness, is_random
+from humeanalytics.jobs.saved_items import place_and_name, place_of, saved_item_rows
+from humeanalytics.jobs.saved_known import item_places, known_payloads, look_up
 from humeanalytics.jobs.saved_work import Payload, ReadResult, Unread
 from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.parts import Written
 from humeanalytics.tables.expression import Placement, Received, upload_row
+from humeanalytics.tables.flattened import Answer
 
 FLOW = "ingest"
 #: v1 bills every run as if it had this length at least.
 _LEAST_BILLED_S = 10.0
 
 
+def announce(lake: Lake, load_id: str, run_id: str) -> None:
+    """Say, durably, that a load of saved answers is about to be written."""
+    lake.loads.announce(load_id, flow=FLOW, run_id=run_id, members={"kind": "saved"})
+
+
 class SavedLoad:
-    """A load in the making: announced when made, `add` what was read for it, `commit` it.
+    """A load in the making: `add` what was read for it, `commit` it.
 
     Args:
         lake: The lake.
-        load_id: The load.
+        load_id: The load, announced.
         sameness: What is known of answers met before; it learns.
         by_md5: Recordings whose bytes were seen and that no md5 sum is tied to yet; what is tied is taken out.
         summary: Where to count.
@@ -45,60 +50,60 @@ class SavedLoad:
         self._beside: dict[str, list[Row]] = {}
         self._written: dict[str, list[Written]] = {}
         self.scorings: set[str] = set()
-        lake.loads.announce(load_id, flow=FLOW, run_id=summary.run_id, members={"kind": "saved"})
 
-    def add(self, result: ReadResult) -> None:
-        """Take what came of some inputs."""
+    def add(self, result: ReadResult) -> set[str]:
+        """Take what came of some inputs; return the URIs of payloads that were in the lake already, from the very same place."""
         payloads = [each for _, found in result.found for each in found if isinstance(each, Payload)]
         for unread in (each for _, found in result.found for each in found if isinstance(each, Unread)):
             if unread.error is not None:
                 self.add_error(unread)
         look_up(self._lake, self._sameness, payloads)
         here = known_payloads(self._lake, payloads)
-        with_items: dict[str, set[str]] = {}
-        for recording_id, name in item_names(self._lake, self._sameness.same_as(i for p in payloads for i in p.recording_ids)):
-            with_items.setdefault(self._sameness.canonical(recording_id), set()).add(name)
-        for rows in self._beside.get("items", ()):
-            with_items.setdefault(self._sameness.canonical(rows["recording_id"]), set()).add(rows["name"])
-        met: set[str] = set()
-        stale: set[str] = set()
-        for payload in payloads:
-            recognised = self._sameness.recognise(payload)
-            first = [scoring not in met for scoring in payload.scoring_ids]
-            met.update(payload.scoring_ids)
-            if (payload.response_id, uri_of(payload.uri)) in here:
-                stale.update(scoring for scoring, is_first in zip(payload.scoring_ids, first, strict=True) if is_first)
-                self._summary.files["known"] += 1
-                continue
-            again = zip(payload.scoring_ids, recognised.known, first, strict=True)
-            stale.update(scoring for scoring, known, is_first in again if known is not None and is_first)
-            self._add_payload(payload, recognised, with_items)
+        recognised = [self._sameness.recognise(payload) for payload in payloads]
+        places = self._item_places(payloads)
+        seen: set[str] = set()
+        stale: set[str] = set()  # whose rows are in the lake, or to come from another input
+        known: set[str] = set()
+        for payload, recognition in zip(payloads, recognised, strict=True):
+            is_here = (payload.response_id, uri_of(payload.uri)) in here
+            for scoring, before in zip(payload.scoring_ids, recognition.known, strict=True):
+                if scoring not in seen and (is_here or before is not None):
+                    stale.add(scoring)
+                seen.add(scoring)
+            if is_here:
+                known.add(payload.uri)
+            else:
+                self._add_payload(payload, recognition, places)
         for table, written in result.written.items():
             self._written.setdefault(table, []).extend(_without(each, stale) for each in written)
+        return known
 
-    def _add_payload(self, payload: Payload, recognised: Recognised, with_items: dict[str, set[str]]) -> None:
+    def _item_places(self, payloads: Sequence[Payload]) -> dict[str, set[str]]:
+        """Return the places of the items there are of the recordings in some payloads, by the id that stands for each."""
+        places: dict[str, set[str]] = {}
+        recordings = self._sameness.same_as(each for payload in payloads for each in payload.recording_ids)
+        beside = ((row["recording_id"], place_of(row)) for row in self._beside.get("items", ()))
+        for recording_id, place in (*item_places(self._lake, recordings), *beside):
+            places.setdefault(self._sameness.canonical(recording_id), set()).add(place)
+        return places
+
+    def _add_payload(self, payload: Payload, recognised: Recognised, places: dict[str, set[str]]) -> None:
         for each in set(payload.recording_ids) & self._by_md5.keys():
             self._content.add("recording_aliases", same_bytes_row(each, self._by_md5.pop(each)))
         add_payload(self._content, answered_of(payload), payload, recognised, run_id=self._summary.run_id)
         self.scorings.update(known or scoring for known, scoring in zip(recognised.known, payload.scoring_ids, strict=True))
         self._summary.recordings["answers"] += len(payload.answers)
         self._summary.recordings["answers_known"] += sum(known is not None for known in recognised.known)
-        tied = {each for tie in recognised.ties for each in tie}
-        new = {each for each in payload.recording_ids if each not in tied and self._needs_item(payload, each, with_items)}
-        for table, row in saved_item_rows(payload, new):
+        new: list[tuple[Answer, str]] = []
+        for answer, recording_id in zip(payload.answers, payload.recording_ids, strict=True):
+            known = places.setdefault(self._sameness.canonical(recording_id), set())
+            place, name = place_and_name(answer, payload.uri)
+            is_told = answer.parts is None and not is_random(answer.file)  # v1 and the platform have no names
+            if not known or (is_told and not known & {place, name}):
+                new.append((answer, recording_id))
+            known.add(place)
+        for table, row in saved_item_rows(payload.uri, new):
             self._beside.setdefault(table, []).append(row)
-            if table == "items":
-                with_items.setdefault(self._sameness.canonical(row["recording_id"]), set()).add(row["name"])
-
-    def _needs_item(self, payload: Payload, recording_id: str, with_items: dict[str, set[str]]) -> bool:
-        """Whether nothing tells yet of this place of a recording. Where only a name is known there is one place."""
-        names = with_items.get(self._sameness.canonical(recording_id))
-        if names is None:
-            return True
-        if recording_id.startswith("name:"):
-            return False
-        answers = zip(payload.answers, payload.recording_ids, strict=True)
-        return item_name(next(answer for answer, each in answers if each == recording_id), payload.uri) not in names
 
     def add_error(self, unread: Unread) -> None:
         """Take something that gave no rows, and should have."""
@@ -116,6 +121,7 @@ class SavedLoad:
         """Make the load visible, and what is said beside it: items, labels and errors stand in no answer of Hume's."""
         load_rows(self._lake, self._beside, flow=FLOW, run_id=self._summary.run_id)
         loads, rows = self._lake.loads, self._content.tables(self.load_id)
+        loads.tidy(self.load_id, (each for written in self._written.values() for each in written))
         counts = {table: loads.adopt(self.load_id, table, written) for table, written in self._written.items()}
         counts |= {table: loads.commit(self.load_id, table, data) for table, data in rows.items()}
         counts = {table: count for table, count in counts.items() if count}
@@ -141,6 +147,7 @@ def _without(written: Written, stale: Collection[str]) -> Written:
 def add_payload(load: LoadContent, answered: Answered, payload: Payload, recognised: Recognised, *, run_id: str) -> None:
     """Add all that is to be known of a payload to a load, but for its rows."""
     ids = zip(payload.answers, payload.recording_ids, payload.scoring_ids, recognised.known, strict=True)
+    told: set[str] = set()
     for number, (answer, recording_id, scoring, known) in enumerate(ids):
         if known is None:
             of_answer = replace(answered, hume_job_id=answer.run_ids[0]) if answer.run_ids else answered
@@ -148,8 +155,9 @@ def add_payload(load: LoadContent, answered: Answered, payload: Payload, recogni
             if payload.received:
                 upload = saved_upload_row(answered, payload.received[number], number)
                 load.add("uploads", {**upload, "recording_id": recording_id, "scoring_id": scoring, "run_id": run_id})
-        else:
+        elif known not in told:  # the same recording may be in one payload twice, which is one place to meet it
             load.add("scoring_sources", source_row(answered, known, payload.dialect))
+        told.add(known or scoring)
     load.add("responses", response_row(answered))
     for less, more in recognised.ties:
         load.add("recording_aliases", {"alias_id": less, "recording_id": more, "reason": "the same answers"})
@@ -180,7 +188,7 @@ def answered_of(payload: Payload) -> Answered:
         settings_id=None,
         hume_job_id=payload.job_id,
         scored_at=None,
-        received_at=utc(now()),
+        received_at=utc(payload.received_at),
         size_bytes=payload.size_bytes,
         raw_path=payload.raw_path,
         works=(),

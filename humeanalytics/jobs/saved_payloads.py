@@ -10,15 +10,16 @@ from contextlib import ExitStack
 
 import pyarrow as pa
 
-from humeanalytics.errors import HumeAnalyticsError, ItemError
+from humeanalytics.errors import HumeAnalyticsError, ItemError, LakeError
 from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
-from humeanalytics.jobs.ledger import now
-from humeanalytics.jobs.saved_files import digest_of, held, only_csvs, opened_parts
+from humeanalytics.jobs.sameness import job_named
+from humeanalytics.jobs.saved_files import digest_of, held, is_hidden, only_csvs, opened_parts, uri_of_part
 from humeanalytics.jobs.saved_inputs import SavedInput
 from humeanalytics.jobs.saved_work import ANSWERS, Payload, ReadResult, ReadTask, Unread
 from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.parts import Parts, Written
 from humeanalytics.lake.raw import RawResponse, RawStore, RawWriter
+from humeanalytics.tables.batch import Watch
 from humeanalytics.tables.detect import Kind
 from humeanalytics.tables.flattened import Flattened
 from humeanalytics.tables.keys import of_answers, saved_recording_id, with_keys
@@ -37,19 +38,23 @@ def read_saved(task: ReadTask) -> ReadResult:
 
     Raises:
         DiskFull: There is no room. No rows of the task stay behind.
+        LakeError: The lake takes no rows for another reason. Likewise.
     """
     reader = _Reader(task)
     try:
-        return ReadResult([(saved, list(reader.read(saved))) for saved in task.inputs], reader.finish())
+        found = [(saved, list(reader.read(saved, number))) for number, saved in enumerate(task.inputs, start=task.first)]
+        return ReadResult(found, reader.finish())
     except BaseException:
         reader.abort()
         raise
 
 
-def unread(uri: str, error: HumeAnalyticsError | OSError) -> Unread:
+def unread(uri: str, error: HumeAnalyticsError | OSError | MemoryError) -> Unread:
     """Return what to tell of something that cannot be read."""
     if isinstance(error, HumeAnalyticsError):
         return Unread(uri, type(error).__name__, str(error))
+    if isinstance(error, MemoryError):
+        return Unread(uri, "UnreadableResponse", f"{uri} does not fit into memory. Lower the setting rows_held or workers.")
     return Unread(uri, "UnreadableResponse", f"{uri} cannot be read: {error.strerror or error}.")
 
 
@@ -60,46 +65,50 @@ class _Reader:
         self.load_id = task.load_id
         self._task = task
         self._raw = RawStore(task.lake / "raw", sync_later=True)
+        self._tables: dict[str, StoredTable] = {}
         self._shared: dict[str, Parts] = {}
         self._waiting: dict[str, list[pa.Table]] = {}
         self._written: dict[str, list[Written]] = {}
         self._scorings: set[str] = set()
 
-    def read(self, saved: SavedInput) -> Iterator[Payload | Unread]:
-        """Yield what is in one input."""
+    def read(self, saved: SavedInput, number: int) -> Iterator[Payload | Unread]:
+        """Yield what is in one input, which is the one of that number of all inputs of the run."""
         try:
             with opened_parts(saved, self._task.limits) as parts:
                 empty = True
-                for part in parts:
+                for nth, part in enumerate(each for each in parts if each.can_be_flattened or not is_hidden(each.member)):
                     empty = False
-                    yield self._read(part, f"{saved.uri}!/{part.member}" if part.member else saved.uri)
+                    yield self._read(part, uri_of_part(saved.uri, part), [number, nth])
                 if empty:
                     yield Unread(saved.uri, "NotHumeData", f"{saved.uri}: there is nothing in this archive.")
+        except LakeError:
+            raise
         except (ItemError, OSError) as error:
             yield unread(saved.uri, error)
 
-    def _read(self, part: SavedPart, uri: str) -> Payload | Unread:
+    def _read(self, part: SavedPart, uri: str, order: list[int]) -> Payload | Unread:
         if part.can_be_flattened:
             try:
-                return self._read_payload(part, uri)
-            except (ItemError, OSError) as error:
+                return self._read_payload(part, uri, order)
+            except LakeError:
+                raise
+            except (ItemError, OSError, MemoryError) as error:
                 return unread(uri, error)
         if part.detected.kind in (Kind.JOB, Kind.WORDS):
             return Unread(uri, None, part.detected.about, words=part.detected.kind == Kind.WORDS)
         return Unread(uri, "NotHumeData", f"{part.name}: this is {part.detected.about}, not an answer of Hume's.")
 
-    def _read_payload(self, part: SavedPart, uri: str) -> Payload:
+    def _read_payload(self, part: SavedPart, uri: str, order: list[int]) -> Payload:
         part = held(part)
         sha256, size_bytes = digest_of(part)
         kind = _KINDS.get(part.detected.kind, "predictions")
-        payload = Payload(uri, kind, namespace=sha256[:32], response_id=sha256, size_bytes=size_bytes)
+        payload = Payload(uri, kind, response_id=sha256, size_bytes=size_bytes, received_at=self._task.received_at)
+        keeps_json = self._task.keep_raw and kind == "predictions"
         with ExitStack() as stack:
-            kept = stack.enter_context(self._raw.writer("batch", kind, "json")) if self._keeps(kind, "predictions") else None
-            rows = _PayloadRows(self, payload)
+            kept = stack.enter_context(self._raw.writer("batch", kind, "json")) if keeps_json else None
+            rows = self._rows(part, payload, None if kept is None else _Keep(kept), job_named(uri) or sha256[:32])
             try:
-                for piece in part.pieces(self._task.rows_held, None if kept is None else _Keep(kept)):
-                    rows.add(piece)
-                raw = self._kept(part, payload, kept)
+                raw = self._kept(part, payload, kept, order)
             except BaseException:
                 rows.abort()
                 raise
@@ -108,14 +117,30 @@ class _Reader:
             payload.response_id, payload.raw_path, payload.size_bytes = raw.response_id, raw.path, raw.size_bytes
         return payload
 
-    def _keeps(self, kind: str, wanted: str) -> bool:
-        return self._task.keep_raw and kind == wanted
+    def _rows(self, part: SavedPart, payload: Payload, watch: Watch | None, otherwise: str) -> _PayloadRows:
+        """Read all rows of a payload; and again if it says only at its end of which job they are."""
+        namespace: str | None = None
+        while True:
+            rows = _PayloadRows(self, payload)
+            try:
+                for piece in part.pieces(self._task.rows_held, watch):
+                    payload.namespace = namespace = namespace or piece.job_id or otherwise
+                    rows.add(piece)
+            except BaseException:
+                rows.abort()
+                raise
+            if namespace == (payload.job_id or otherwise):
+                return rows
+            rows.abort()
+            payload.clear()
+            namespace = payload.job_id or otherwise
 
-    def _kept(self, part: SavedPart, payload: Payload, kept: RawWriter | None) -> RawResponse | None:
+    def _kept(self, part: SavedPart, payload: Payload, kept: RawWriter | None, order: list[int]) -> RawResponse | None:
         """Put a payload under raw/ for good: JSON that was kept while it was read, or CSVs, or answers of v1."""
         if not self._task.keep_raw:
             return None
-        meta = {"origin": SAVED, "uri": payload.uri, "received_at": now(), "namespace": payload.namespace}
+        meta = {"origin": SAVED, "uri": payload.uri, "received_at": payload.received_at, "order": order}
+        meta["namespace"] = payload.namespace
         if kept is not None:
             return kept.commit(meta)
         is_archive = payload.kind == "artifacts"
@@ -129,8 +154,10 @@ class _Reader:
     # --------------------------------------------------------------------------------------------------------------- rows
     def begin(self, table: str) -> Parts:
         """Return a writer of rows for a table."""
-        declared = TABLES[table].schema if table in TABLES else None
-        return StoredTable(self._task.lake / "tables" / table, declared).begin(self._task.load_id)
+        if table not in self._tables:
+            declared = TABLES[table].schema if table in TABLES else None
+            self._tables[table] = StoredTable(self._task.lake / "tables" / table, declared)
+        return self._tables[table].begin(self._task.load_id)
 
     def write(self, table: str, rows: pa.Table) -> None:
         """Write rows of a payload that is whole: those of many small ones at a time, for each time costs as much."""
@@ -184,8 +211,6 @@ class _PayloadRows:
         self._new: list[str] = []
 
     def add(self, piece: Flattened) -> None:
-        if not self._pieces:
-            self._payload.namespace = piece.job_id or self._payload.namespace
         self._pieces += 1
         recording_ids = [saved_recording_id(answer, self._payload.namespace) for answer in piece.answers]
         scoring_ids = saved_scoring_ids(piece.answers, recording_ids)

@@ -31,6 +31,7 @@ class Payload:
         response_id: What it is kept under in raw/, or its sha256 where it is not kept.
         raw_path: Its path under raw/, if it is kept.
         size_bytes: Before compression.
+        received_at: When the run began that read it, in ISO 8601.
         dialect: The form it was read from.
         job_id: Hume's id of the job, where the payload tells.
         answers: Its answers.
@@ -50,6 +51,7 @@ class Payload:
     response_id: str = ""
     raw_path: str | None = None
     size_bytes: int = 0
+    received_at: str | None = None
     dialect: str = ""
     job_id: str | None = None
     answers: list[Answer] = field(default_factory=list)
@@ -65,6 +67,11 @@ class Payload:
     def api(self) -> str:
         """Whose answers they are: ``batch`` (v0) or ``expression`` (v1)."""
         return "expression" if self.kind == ANSWERS else "batch"
+
+    def clear(self) -> None:
+        """Forget what pieces told of answers: they are read again."""
+        self.answers, self.recording_ids, self.scoring_ids, self.is_timed = [], [], [], []
+        self.received, self.failures = [], []
 
     def add(self, piece: Flattened, recording_ids: list[str], scoring_ids: list[str]) -> None:
         """Take over what a piece of it tells."""
@@ -99,6 +106,8 @@ class ReadTask:
         keep_raw: Whether to keep the payloads under raw/.
         limits: What archives may hold.
         rows_held: A payload with more rows than about so many is written piece by piece.
+        received_at: When the run began, in ISO 8601.
+        first: Which of all inputs of the run the first of these is.
     """
 
     inputs: tuple[SavedInput, ...]
@@ -107,6 +116,8 @@ class ReadTask:
     keep_raw: bool
     limits: Limits
     rows_held: int
+    received_at: str
+    first: int
 
 
 @dataclass(slots=True)

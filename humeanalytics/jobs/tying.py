@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -15,7 +14,11 @@ import pyarrow as pa
 from humeanalytics.jobs.bookkeeping import Row, item_row, load_rows, part_recordings, problem_row, recording_row
 from humeanalytics.jobs.intake import take_in
 from humeanalytics.jobs.progress import Progress
+from humeanalytics.jobs.sameness import Sameness
+from humeanalytics.jobs.saved_items import place_of
+from humeanalytics.jobs.saved_known import items_of, known_ties, measured_by_v1, unseen_recordings
 from humeanalytics.jobs.saved_load import FLOW
+from humeanalytics.jobs.settling import MOVED, retired
 from humeanalytics.jobs.sources import find_sources
 from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.jobs.taking_in import Labelling
@@ -24,20 +27,48 @@ from humeanalytics.lake.lake import Lake
 from humeanalytics.recordings import media_type_of
 from humeanalytics.tables.detect import Kind, detect
 
-#: Why the item that a saved answer gave counts no more once the file it is of was found; the file's path follows.
-MOVED = "the same as "
 #: Rows may reach so far beyond the end of their recording: containers round.
 _SLACK_S = 1.0
+_ENDS = dict.fromkeys(("prosody", "burst", "language", "ner", "audio_measurements"), "end_s")
+_ENDS |= dict.fromkeys(("face", "video_frames"), "time_s")
+_SOUND_OR_PICTURE = frozenset(("audio", "video"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Tie:
-    """A recording of saved answers, its item, and the file it is."""
+class _File:
+    """A recording that is at hand, and its name: of a member of an archive, the path in it."""
 
-    recording_id: str
-    item: Row
     recording: Recording
-    reason: str
+    name: str
+
+
+@dataclass(slots=True)
+class _Loose:
+    """A recording of saved answers of which no bytes were seen.
+
+    Attributes:
+        ids: All ids that mean it.
+        items: Its items.
+        v1_model: What v1 measured of it, if v1 did.
+        received_s: How much sound v1 received of it, in seconds.
+    """
+
+    ids: set[str]
+    items: list[dict[str, Any]] = field(default_factory=list)
+    v1_model: str | None = None
+    received_s: float | None = None
+
+    @property
+    def files(self) -> set[str]:
+        return {place_of(item) for item in self.items}
+
+    @property
+    def names(self) -> set[str]:
+        return {item["name"] for item in self.items if item["name"]}
+
+    @property
+    def media_types(self) -> set[str]:
+        return {item["media_type"] for item in self.items if item["media_type"]}
 
 
 def media_files(given: Iterable[str | os.PathLike[str]]) -> list[Source]:
@@ -62,129 +93,166 @@ def _was_saved(path: str) -> bool:
 def tie_media(lake: Lake, media: Sequence[Source], labelling: Labelling, summary: RunSummary, progress: Progress) -> None:
     """Tie the recordings of saved answers to files.
 
-    The file's item takes the place of the one that the saved answer gave, with its labels. A name that several files or
+    The file's item takes the place of those that the saved answers gave, with their labels. A name that several files or
     several recordings have ties nothing, and neither does a file that ends before the rows do: nothing is guessed.
     """
-    found: list[Recording] = []
-    rows: dict[str, list[Row]] = defaultdict(list)
+    if not media:
+        return
+    files: list[_File] = []
+    problems: list[Row] = []
     for number, source in enumerate(media, start=1):
         taken = take_in(source, labelling.recorded_at)
         if isinstance(taken, Problem):
-            rows["errors"].append(problem_row(taken, run_id=summary.run_id, api="batch"))
+            problems.append(problem_row(taken, run_id=summary.run_id, api="batch"))
             summary.add_error(source.uri, taken.message)
             summary.recordings["refused"] += 1
         else:
-            found += [taken, *part_recordings(taken)]
+            files.append(_File(taken, name_of(source.uri)))
+            parts = zip(part_recordings(taken), taken.parts, strict=True)
+            files += [_File(part, inner) for part, inner in parts]
         progress.stage("recordings", number, len(media))
-    if not media:
-        return
-    ties, notes = _ties(lake, found)
-    labels = _labels(lake, [tie.item["item_id"] for tie in ties])
-    for tie in ties:
-        of_file, excluded_reason = labelling.of(tie.recording.source, tie.item["excluded_reason"])
-        item, at = item_row(tie.recording, excluded_reason), datetime.now(UTC)
-        moved = {**tie.item, "excluded_reason": f"{MOVED}{item['uri']}", "seen_at": at}
-        rows["recordings"].append(recording_row(tie.recording))
-        rows["items"] += [item, moved]
-        rows["labels"] += [
-            {"item_id": item["item_id"], "key": key, "value": value, "set_at": at}
-            for key, value in (labels.get(tie.item["item_id"], {}) | of_file).items()
-        ]
-        rows["recording_aliases"].append(
-            {"alias_id": tie.recording_id, "recording_id": tie.recording.recording_id, "reason": tie.reason}
-        )
+    loose = _loose(lake)
+    ties, notes = _ties(loose, files, _ends_s(lake, {each for one in loose for each in one.ids}))
+    rows = _rows(lake, ties, labelling)
+    rows["errors"] = problems
     load_rows(lake, rows, flow=FLOW, run_id=summary.run_id)
     summary.recordings["tied"] += len(ties)
     summary.notes += notes
 
 
-def _ties(lake: Lake, found: Sequence[Recording]) -> tuple[list[_Tie], list[str]]:
-    """Find the file of each recording that is not tied to one yet; and say which names are not unique."""
-    by_md5 = {f"md5:{recording.md5}": recording for recording in found if recording.md5}
-    by_name: dict[str, dict[str, Recording]] = defaultdict(dict)
-    by_stem: dict[str, dict[str, Recording]] = defaultdict(dict)
-    for recording in found:
-        by_name[_name(recording.source.uri)][recording.recording_id] = recording
-        by_stem[PurePath(_name(recording.source.uri)).stem][recording.recording_id] = recording
-    items = {row["recording_id"]: row for row in _loose_items(lake)}
-    holders: dict[tuple[str, str | None], set[str]] = defaultdict(set)
-    for recording_id, item in items.items():
-        if recording_id not in by_md5:
-            holders[item["file"], item["v1_model"]].add(recording_id)
-    ends_s = _ends_s(lake, list(items))
+@dataclass(frozen=True, slots=True)
+class _Tie:
+    """A recording of saved answers, for each of its items the file it is, and how that was found."""
+
+    loose: _Loose
+    files: list[tuple[dict[str, Any], Recording]]
+    reason: str
+
+
+def _rows(lake: Lake, ties: Sequence[_Tie], labelling: Labelling) -> dict[str, list[Row]]:
+    """Return what is to be written of ties: the recordings and their items, and those in whose place they stand."""
+    rows: dict[str, list[Row]] = defaultdict(list)
+    files = {item_row(file)["item_id"]: file for tie in ties for _, file in tie.files}
+    items: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for tie in ties:
+        for item, file in tie.files:
+            items[item_row(file)["item_id"]].append(item)
+            alias = {"alias_id": item["recording_id"], "recording_id": file.recording_id, "reason": tie.reason}
+            if alias not in rows["recording_aliases"]:
+                rows["recording_aliases"].append(alias)
+    before = {row["item_id"]: row for row in items_of(lake, {file.recording_id for file in files.values()})}
+    pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
+    for item_id, file in files.items():
+        excluded = (each["excluded_reason"] for each in (before.get(item_id), *items[item_id]) if each is not None)
+        labels, excluded_reason = labelling.of(file.source, next(filter(None, excluded), None))
+        stays = item_row(file, excluded_reason)
+        pairs += [({**item, "excluded_reason": None}, stays) for item in items[item_id]]
+        rows["recordings"].append(recording_row(file))
+        rows["items"].append(stays)
+        at = stays["seen_at"]
+        rows["labels"] += [{"item_id": item_id, "key": key, "value": value, "set_at": at} for key, value in labels.items()]
+    said = {(row["item_id"], row["key"]) for row in rows["labels"]}
+    moved = retired(lake, pairs)
+    rows["items"] += moved["items"]
+    rows["labels"] += [row for row in moved["labels"] if (row["item_id"], row["key"]) not in said]
+    return rows
+
+
+def _ties(loose: Sequence[_Loose], files: Sequence[_File], ends_s: Mapping[str, float]) -> tuple[list[_Tie], list[str]]:
+    """Find the files of recordings that are not tied to any yet; and say which names are not unique."""
+    by_md5: dict[str, list[_File]] = defaultdict(list)
+    by_name: dict[str, list[_File]] = defaultdict(list)
+    by_stem: dict[str, list[_File]] = defaultdict(list)
+    for file in files:
+        by_name[file.name].append(file)
+        by_stem[PurePath(file.name).stem].append(file)
+        if file.recording.md5:
+            by_md5[f"md5:{file.recording.md5}"].append(file)
+    rest: list[_Loose] = []
     ties: list[_Tie] = []
     notes: list[str] = []
-    for recording_id, item in items.items():
-        row = {name: value for name, value in item.items() if name not in ("file", "v1_model", "received_s")}
-        candidates = by_name.get(item["file"]) or by_name.get(item["name"]) or {}
-        if not candidates and item["v1_model"]:  # called after the file it was saved in, which may lack the suffix
-            candidates = by_stem.get(item["name"]) or {}
-        if recording_id in by_md5:
-            ties.append(_Tie(recording_id, row, by_md5[recording_id], "md5"))
-        elif recording_id.startswith("md5:") or not candidates:
-            continue  # another file of that name, or none
-        elif len(candidates) > 1 or len(holders[item["file"], item["v1_model"]]) > 1:
-            notes.append(f"{item['uri']}: not tied to a recording, because {item['file']!r} is the name of more than one.")
+    for one in loose:
+        of_md5 = [file for each in sorted(one.ids) for file in by_md5.get(each, ())]
+        if of_md5:
+            of_md5 = [file for file in of_md5 if file.recording.recording_id == of_md5[0].recording.recording_id]
+            ties.append(_Tie(one, [(item, _likest(item, of_md5)) for item in one.items], "md5"))
+        elif not any(each.startswith("md5:") for each in one.ids):  # else another file of that name, or none
+            rest.append(one)
+    holders: dict[tuple[str, str | None], int] = defaultdict(int)  # v1 answers about sound and about pictures one by one
+    for one in rest:
+        for name in one.files | one.names:
+            holders[name, one.v1_model] += 1
+    for one in rest:
+        ways = [(one.files, by_name), (one.names, by_name)]
+        if one.v1_model:  # called after the file it was saved in, which may lack the suffix
+            ways.append((one.names, by_stem))
+        names, named = next(((names, named) for names, files_by in ways if (named := _named(names, files_by))), ([], {}))
+        if not named:
+            continue
+        uri = one.items[0]["uri"]
+        if len(named) > 1 or any(holders[name, one.v1_model] > 1 for name in names):
+            notes.append(f"{uri}: not tied to a recording, because {min(names)!r} is the name of more than one.")
+            continue
+        [file] = named.values()
+        end_s = max((ends_s.get(each, 0.0) for each in one.ids), default=0.0)
+        if reason := _objection(file.recording, one, end_s):
+            notes.append(f"{uri}: not tied to {file.recording.source.uri}, {reason}.")
         else:
-            [recording] = candidates.values()
-            end_s = ends_s.get(recording_id, 0.0)
-            received_s = item["received_s"]
-            if None not in (recording.duration_s, received_s) and abs(recording.duration_s - received_s) > _SLACK_S:
-                notes.append(
-                    f"{item['uri']}: not tied to {recording.source.uri}, which has {recording.duration_s:.1f} s; "
-                    f"the results are of {received_s:.1f} s of sound, a part of it or something else."
-                )
-            elif recording.duration_s is not None and end_s > recording.duration_s + _SLACK_S:
-                notes.append(
-                    f"{item['uri']}: not tied to {recording.source.uri}, which ends after {recording.duration_s:.1f} s; "
-                    f"the results reach {end_s:.1f} s."
-                )
-            else:
-                ties.append(_Tie(recording_id, row, recording, "name"))
+            ties.append(_Tie(one, [(item, file.recording) for item in one.items], "name"))
     return ties, notes
 
 
-def _name(uri: str) -> str:
-    """What Hume calls a recording that was sent: its name, or inside an archive its path."""
-    return uri.partition("!/")[2] or name_of(uri)
+def _named(names: Collection[str], by_name: Mapping[str, Sequence[_File]]) -> dict[str, _File]:
+    """Return the recordings that have one of some names, by id."""
+    return {file.recording.recording_id: file for name in sorted(names) for file in by_name.get(name, ())}
 
 
-def _loose_items(lake: Lake) -> list[dict[str, Any]]:
-    """Return the items of recordings of which no bytes were seen, with the file as Hume names it; v1 does not, so its model."""
-    query = """
-        WITH tied AS (
-            SELECT alias_id AS id FROM recording_aliases WHERE recording_id NOT LIKE '%:%'
-        )
-        SELECT i.* EXCLUDE (load_id), coalesce(nullif(s.file, ''), i.name) AS file, s.v1_model, u.received_s
-        FROM items AS i LEFT JOIN (
-            SELECT recording_id, min(file) AS file, min(model) FILTER (WHERE api = 'expression') AS v1_model
-            FROM scorings GROUP BY recording_id
-        ) AS s USING (recording_id)
-        LEFT JOIN (SELECT recording_id, max(received_s) AS received_s FROM uploads GROUP BY ALL) AS u USING (recording_id)
-        WHERE i.recording_id LIKE '%:%' AND i.recording_id NOT IN (FROM tied)
-        ORDER BY i.uri, i.item_id
-    """
-    return lake.sql(query).rows()
+def _likest(item: Mapping[str, Any], files: Sequence[_File]) -> Recording:
+    """Return which of several files of the same bytes an item is: the one of its name, if there is one."""
+    names = (place_of(item), item["name"])
+    return min(files, key=lambda file: (file.name not in names, file.recording.source.uri)).recording
 
 
-def _ends_s(lake: Lake, recording_ids: Sequence[str]) -> dict[str, float]:
+def _objection(recording: Recording, loose: _Loose, end_s: float) -> str | None:
+    """Say why a file cannot be what results are of, although the name fits."""
+    if recording.duration_s is not None:
+        if loose.received_s is not None and abs(recording.duration_s - loose.received_s) > _SLACK_S:
+            received = f"the results are of {loose.received_s:.1f} s of sound, a part of it or something else"
+            return f"which has {recording.duration_s:.1f} s; {received}"
+        if end_s > recording.duration_s + _SLACK_S:
+            return f"which ends after {recording.duration_s:.1f} s; the results reach {end_s:.1f} s"
+    media_types = loose.media_types
+    told = media_types | (_SOUND_OR_PICTURE if media_types & _SOUND_OR_PICTURE else set())
+    if recording.media_type is not None and told and recording.media_type not in told:
+        return f"which is {recording.media_type}; the results are of {' or '.join(sorted(media_types))}"
+    return None
+
+
+def _loose(lake: Lake) -> list[_Loose]:
+    """Return the recordings of which no bytes were seen, with the items that stand for them."""
+    sameness = Sameness(known_ties(lake))
+    found: dict[str, _Loose] = {}
+    for recording_id in sorted(unseen_recordings(lake)):
+        canonical = sameness.canonical(recording_id)
+        if ":" in canonical and canonical not in found:
+            found[canonical] = _Loose(sameness.same_as([canonical]))
+    for item in items_of(lake, {each for one in found.values() for each in one.ids}):
+        if not (item["excluded_reason"] or "").startswith(MOVED):
+            found[sameness.canonical(item["recording_id"])].items.append(item)
+    for recording_id, (model, received_s) in measured_by_v1(lake, {each for one in found.values() for each in one.ids}).items():
+        one = found[sameness.canonical(recording_id)]
+        one.v1_model, one.received_s = model, received_s
+    return sorted((one for one in found.values() if one.items), key=lambda one: one.items[0]["uri"])
+
+
+def _ends_s(lake: Lake, recording_ids: Collection[str]) -> dict[str, float]:
     """Return how far the rows of some recordings reach."""
-    wanted = pa.table({"recording_id": pa.array(recording_ids, pa.string())})
+    if not recording_ids:
+        return {}
+    wanted = pa.table({"recording_id": pa.array(sorted(recording_ids), pa.string())})
     parts = [
-        f"SELECT recording_id, end_s FROM {model} SEMI JOIN wanted USING (recording_id)"
-        for model in ("prosody", "burst", "language", "audio_measurements")
-    ]
-    parts += [
-        f"SELECT recording_id, time_s AS end_s FROM {model} SEMI JOIN wanted USING (recording_id)"
-        for model in ("face", "video_frames")
+        f"SELECT recording_id, {column} AS end_s FROM {table}_all SEMI JOIN wanted USING (recording_id)"
+        for table, column in _ENDS.items()
     ]
     query = f"SELECT recording_id, max(end_s) AS end_s FROM ({' UNION ALL '.join(parts)}) WHERE end_s IS NOT NULL GROUP BY ALL"
-    return {row["recording_id"]: row["end_s"] for row in lake.sql(query, wanted=wanted).rows()} if recording_ids else {}
-
-
-def _labels(lake: Lake, item_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    wanted = pa.table({"item_id": pa.array(item_ids, pa.string())})
-    labels: dict[str, dict[str, str]] = defaultdict(dict)
-    for row in lake.sql("SELECT item_id, key, value FROM labels SEMI JOIN wanted USING (item_id)", wanted=wanted).rows():
-        labels[row["item_id"]][row["key"]] = row["value"]
-    return labels
+    return {row["recording_id"]: row["end_s"] for row in lake.sql(query, wanted=wanted).rows()}

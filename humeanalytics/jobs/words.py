@@ -16,7 +16,7 @@ from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.load_content import load_id_of
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.jobs.sameness import Sameness
-from humeanalytics.jobs.saved_files import limits_of, opened_parts
+from humeanalytics.jobs.saved_files import limits_of, opened_parts, uri_of_part
 from humeanalytics.jobs.saved_inputs import SavedInput
 from humeanalytics.jobs.saved_known import known_ties
 from humeanalytics.jobs.saved_load import FLOW
@@ -243,7 +243,7 @@ def _contents(saved: SavedInput, settings: Settings) -> Iterator[tuple[str, byte
     with opened_parts(saved, limits_of(settings)) as parts:
         for part in parts:
             if part.detected.kind == Kind.WORDS:
-                uri = f"{saved.uri}!/{part.member}" if part.member else saved.uri
+                uri = uri_of_part(saved.uri, part)
                 with part.open() as stream:
                     data = stream.read(_MOST_BYTES + 1)
                 if len(data) > _MOST_BYTES:
@@ -252,7 +252,7 @@ def _contents(saved: SavedInput, settings: Settings) -> Iterator[tuple[str, byte
 
 
 def _recordings(lake: Lake, media: Sequence[Source]) -> WordRecordings:
-    canonical = Sameness(known_ties(lake).items()).canonical
+    canonical = Sameness(known_ties(lake)).canonical
 
     def candidates() -> Iterator[tuple[Candidate, str, str | None]]:
         query = "SELECT recording_id, uri, name, media_type, duration_s FROM items ORDER BY seen_at DESC, item_id"

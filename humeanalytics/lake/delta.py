@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from humeanalytics.errors import LakeError
 from humeanalytics.lake import layout, merging
-from humeanalytics.lake.durable import disk_full_named, make_folder, pause
+from humeanalytics.lake.durable import disk_full_named, make_folder, pause, written_to
 from humeanalytics.lake.parts import Parts, Rows, Written, remove_parts, widened
 from humeanalytics.lake.versions import Snapshot, log_file, read_snapshot, sync_commits
 
@@ -101,15 +101,12 @@ class StoredTable:
             DiskFull: There is no room; nothing stays behind.
             LakeError: The rows do not fit.
         """
-        with disk_full_named(self.folder):
-            try:
-                return self.begin(load_id).write_all(data)
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-                raise LakeError(f"Rows of load {load_id} do not fit table {self.name}: {error}", uri=str(self.folder)) from error
+        return self.begin(load_id).write_all(data)
 
     def begin(self, load_id: str) -> Parts:
         """Return a writer for rows of one load that come bit by bit."""
-        make_folder(self.folder)
+        with written_to(self.folder):
+            make_folder(self.folder)
         return Parts(self.folder, self._columns(), load_id)
 
     def adopt(self, load_id: str, written: Sequence[Written]) -> int:
@@ -123,6 +120,10 @@ class StoredTable:
             if any(each.rows for each in written):
                 self._commit(load_id, [each for each in written if each.rows])
             return sum(each.rows for each in written)
+
+    def remove_parts(self, load_id: str, *, but: Collection[Path] = ()) -> None:
+        """Remove files that were written for a load next to the table, but for some."""
+        remove_parts(self.folder, load_id, but=but)
 
     def _columns(self) -> pa.Schema:
         """Return the columns the table has, or will be made with."""

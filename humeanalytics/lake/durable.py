@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from humeanalytics.errors import DiskFull
+from humeanalytics.errors import DiskFull, LakeError
 
 #: More are written to disk by one call: the system flushes more than them then, but does not wait for each.
 _MANY_PATHS = 32
@@ -33,6 +33,18 @@ def disk_full_named(path: Path) -> Iterator[None]:
         raise DiskFull(
             f"No space left for {path}. Nothing is lost: make room and run the same command again.", uri=str(path)
         ) from error
+
+
+@contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """Turn whatever the system has against writing to a place of the lake into an error that names it, not what was read."""
+    try:
+        with disk_full_named(path):
+            yield
+    except LakeError:
+        raise
+    except OSError as error:
+        raise LakeError(f"{path} cannot be written to: {error.strerror or error}.", uri=str(path)) from error
 
 
 def sync_file(path: Path) -> None:

@@ -159,7 +159,7 @@ class Lake:
         hidden = pa.array(sorted(state.hidden), pa.string())
         files, mixed = state.visible_files(table)
         for file in files:
-            rows = pq.read_table(file.path, columns=[*columns, "load_id"], partitioning=None)
+            rows = pq.read_table(file.path, columns=list({*columns, "load_id"}), partitioning=None)
             if mixed:
                 rows = rows.filter(pc.invert(pc.is_in(rows["load_id"], value_set=hidden)))
             yield rows.select(list(columns))

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,6 +116,12 @@ class Loads:
         """
         self._require_announced(load_id)
         return self._table(table).adopt(load_id, written)
+
+    def tidy(self, load_id: str, written: Iterable[Written]) -> None:
+        """Remove what was written for a load and is not among what it adopts: a process died over it, or it was read twice."""
+        kept = {path for each in written for path in each.paths}
+        for name in self._names():
+            self._table(name).remove_parts(load_id, but=kept)
 
     def _require_announced(self, load_id: str) -> None:
         if not self._marker(load_id).exists() and not self.is_complete(load_id):

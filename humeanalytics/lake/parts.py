@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction, RemoveAction
 
+from humeanalytics.errors import LakeError
 from humeanalytics.lake import layout
-from humeanalytics.lake.durable import sync_file, sync_folder
+from humeanalytics.lake.durable import sync_file, sync_folder, written_to
 from humeanalytics.tables.unknown import settle_unknown
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch | pa.Table]
@@ -109,9 +110,28 @@ class Parts:
             raise
 
     def write(self, piece: pa.Table) -> None:
-        """Write some more rows, whatever columns they have."""
+        """Write some more rows, whatever columns they have.
+
+        Raises:
+            DiskFull: There is no room.
+            LakeError: The rows do not fit, or nothing can be written there.
+        """
         if piece.num_rows == 0:
             return
+        with self._telling():
+            self._write(piece)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Name the table in whatever goes wrong."""
+        with written_to(self._folder):
+            try:
+                yield
+            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+                rows = f"Rows of load {self._load_id} do not fit table {self._folder.name}"
+                raise LakeError(f"{rows}: {error}", uri=str(self._folder)) from error
+
+    def _write(self, piece: pa.Table) -> None:
         settled = settle_unknown(piece if self._load_id is None else _marked(piece, self._load_id), self._schema)
         wider = widened(self._schema, settled.schema)
         if len(wider) > len(self._schema):
@@ -124,12 +144,18 @@ class Parts:
             self._flush(self._waiting_rows // layout.ROW_GROUP_ROWS * layout.ROW_GROUP_ROWS)
 
     def finish(self) -> Written:
-        """Close the last file, wait until all are on disk, and return them."""
-        self._close_file()
-        for path in self._files:
-            sync_file(path)
-        if self._files:
-            sync_folder(self._folder)
+        """Close the last file, wait until all are on disk, and return them.
+
+        Raises:
+            DiskFull: There is no room.
+            LakeError: The rows do not fit, or nothing can be written there.
+        """
+        with self._telling():
+            self._close_file()
+            for path in self._files:
+                sync_file(path)
+            if self._files:
+                sync_folder(self._folder)
         return Written(self._folder, tuple(self._files), self._rows, self._schema, self._existing, self._load_id)
 
     def abort(self) -> None:
@@ -177,10 +203,11 @@ def _prefix(load_id: str | None) -> str:
     return "part-" if load_id is None else f"part-{load_id}-"
 
 
-def remove_parts(folder: Path, load_id: str) -> None:
-    """Remove the files of a load that were never committed."""
+def remove_parts(folder: Path, load_id: str, *, but: Collection[Path] = ()) -> None:
+    """Remove the files of a load, but for some: those that were committed."""
     for path in folder.glob(f"{_prefix(load_id)}*.parquet"):
-        path.unlink(missing_ok=True)
+        if path not in but:
+            path.unlink(missing_ok=True)
 
 
 def widened(schema: pa.Schema, more: pa.Schema) -> pa.Schema:

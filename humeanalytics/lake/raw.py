@@ -24,13 +24,14 @@ from typing import Any, BinaryIO, Self, cast
 import pyarrow as pa
 
 from humeanalytics.errors import UnreadableResponse, UsageError
-from humeanalytics.lake.durable import create_file, disk_full_named, make_folder, sync_all, sync_file, sync_folder
+from humeanalytics.lake.durable import create_file, make_folder, sync_all, sync_file, sync_folder, written_to
 from humeanalytics.redaction import StreamRedactor, redact_bytes
 
 _INCOMING = ".incoming"
 _META = ".meta.json"
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _RESPONSE_ID = re.compile(r"[0-9a-f]{64}")
+_OF_THE_TIME = frozenset(("received_at", "order"))
 _DEAD_S = 3600.0
 _FORGOTTEN_S = 7 * 86400.0
 
@@ -82,16 +83,17 @@ class RawStore:
         for word in (api, kind, suffix):
             if not _WORD.fullmatch(word):
                 raise UsageError(f"{word!r} cannot be part of a file name under raw/: use a-z, 0-9, '_', '-' and '.'.")
-        if not self._cleaned:
-            self._cleaned = True
-            self._remove_leftovers()
-        make_folder(self.folder / _INCOMING)
-        return RawWriter(self.folder, api, kind, suffix, redact, self._unsynced)
+        with written_to(self.folder):
+            if not self._cleaned:
+                self._cleaned = True
+                self._remove_leftovers()
+            make_folder(self.folder / _INCOMING)
+            return RawWriter(self.folder, api, kind, suffix, redact, self._unsynced)
 
     def sync(self) -> None:
         """Wait until all that was committed is on disk."""
         if self._unsynced:
-            with disk_full_named(self.folder):
+            with written_to(self.folder):
                 sync_all(self._unsynced)
             self._unsynced.clear()
 
@@ -186,6 +188,7 @@ class RawWriter:
 
         Raises:
             DiskFull: There is no room; nothing is kept.
+            LakeError: Nothing can be written there.
         """
         self._put(self._redactor.feed(data, text) if self._redactor else data)
 
@@ -201,33 +204,33 @@ class RawWriter:
         """
         if self._redactor:
             self._put(self._redactor.finish())
-        with disk_full_named(self._temporary):
-            self._sink.close()
-            if self._unsynced is None:
-                sync_file(self._temporary)
         response_id = self._sha256.hexdigest()
         folder = self._raw / self._api / self._kind / response_id[:2]
         path = folder / f"{response_id}.{self._suffix}"
-        make_folder(folder)
-        self._note(path, response_id, dict(meta or {}))
-        if path.exists():
-            self._temporary.unlink()
-        else:
-            self._temporary.replace(path)
+        with written_to(folder):
+            self._sink.close()
             if self._unsynced is None:
-                sync_folder(folder)
+                sync_file(self._temporary)
+            make_folder(folder)
+            self._note(path, response_id, dict(meta or {}))
+            if _is_whole(path, self._temporary):
+                self._temporary.unlink()
             else:
-                self._unsynced.append(path)
+                self._temporary.replace(path)
+                if self._unsynced is None:
+                    sync_folder(folder)
+                else:
+                    self._unsynced.append(path)
         self._done = True
         return RawResponse(response_id, path.relative_to(self._raw).as_posix(), self._size_bytes)
 
     def _note(self, path: Path, response_id: str, meta: dict[str, Any]) -> None:
-        # The same bytes may come from two jobs with other settings: each has a sidecar of its own. When it came is no
-        # difference, or every reading of one saved file would leave another.
+        # The same bytes may come from two jobs with other settings: each has a sidecar of its own. When it came, and as
+        # which of several, is no difference, or every reading of one saved file would leave another.
         meta |= {"api": self._api, "kind": self._kind, "response_id": response_id, "size_bytes": self._size_bytes}
         meta["path"] = path.relative_to(self._raw).as_posix()
         encoded = redact_bytes(json.dumps(meta, sort_keys=True).encode())
-        same = json.dumps({k: v for k, v in json.loads(encoded).items() if k != "received_at"}, sort_keys=True)
+        same = json.dumps({k: v for k, v in json.loads(encoded).items() if k not in _OF_THE_TIME}, sort_keys=True)
         name = f"{path.name}.{hashlib.sha256(same.encode()).hexdigest()[:12]}{_META}"
         sidecar = path.with_name(name)
         if create_file(sidecar, encoded, sync=self._unsynced is None) and self._unsynced is not None:
@@ -244,7 +247,7 @@ class RawWriter:
     def _put(self, data: bytes) -> None:
         self._sha256.update(data)
         self._size_bytes += len(data)
-        with disk_full_named(self._temporary):
+        with written_to(self._temporary):
             self._sink.write(data)
 
     def __enter__(self) -> Self:
@@ -252,6 +255,14 @@ class RawWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.abort()
+
+
+def _is_whole(path: Path, written: Path) -> bool:
+    """Tell whether a file is there as it was written: a machine that stopped may have left its name with nothing in it."""
+    try:
+        return path.stat().st_size == written.stat().st_size
+    except FileNotFoundError:
+        return False
 
 
 def _alive(pid: int) -> bool:

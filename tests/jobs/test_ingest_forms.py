@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from conftest import write_voice
 from saved_jobs import SavedJob, saved_job, zipped
+from voices import write_voice
 
 import humeanalytics as ha
 from humeanalytics.lake.lake import Lake
