@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import write_voice
 from spoken import speech, talk, write_wav
+from voices import write_voice
 
 import humeanalytics as ha
 from humeanalytics.errors import AuthenticationFailed, DiskFull, PermissionDenied, SettingsError, UsageError

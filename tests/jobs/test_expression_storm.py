@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import write_voice
+from voices import write_voice
 
 import humeanalytics as ha
 from humeanalytics.sandbox.embedded import Sandbox

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_voice
+from voices import write_voice
 
 import humeanalytics as ha
 from humeanalytics.jobs.summary import RunSummary

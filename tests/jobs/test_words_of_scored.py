@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_voice
 from saved_jobs import SavedJob, saved_job
+from voices import write_voice
 
 import humeanalytics as ha
 from humeanalytics.lake.lake import Lake
