@@ -17,8 +17,8 @@ from humeanalytics.api.blocking import in_thread
 from humeanalytics.errors import WaitTimeout
 from humeanalytics.jobs import states, upload_states
 from humeanalytics.jobs.expression_floor import ExpressionFloor
+from humeanalytics.jobs.expression_keeping import take_note
 from humeanalytics.jobs.expression_scoring import FLOW, ExpressionScoring
-from humeanalytics.jobs.expression_sending import take_note
 from humeanalytics.jobs.expression_work import JobWork
 from humeanalytics.jobs.ledger_uploads import LedgerUpload
 from humeanalytics.jobs.plan import work_of

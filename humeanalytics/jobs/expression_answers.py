@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow.compute as pc
@@ -42,8 +43,8 @@ class Answer:
 def answer_of(raw: RawStore, response_id: str, meta: Mapping[str, Any]) -> Answer:
     """Return an answer as it is kept; it is opened when its turn comes."""
     placement = Placement.from_json(meta["placement"])
-    with raw.open(str(meta.get("path") or response_id)) as stream:
-        return Answer(response_id, Uploaded(f"the answer {response_id[:12]}", stream.read(), placement), meta)
+    opened = partial(raw.open, str(meta.get("path") or response_id))
+    return Answer(response_id, Uploaded(f"the answer {response_id[:12]}", opened, placement), meta)
 
 
 @dataclass(frozen=True, slots=True)

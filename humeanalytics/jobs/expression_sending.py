@@ -7,8 +7,6 @@ import json
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.api.expression import LIMITS
 from humeanalytics.errors import (
@@ -18,18 +16,16 @@ from humeanalytics.errors import (
     OutcomeUnknown,
     RequestRejected,
     ServerFailed,
-    UnreadableResponse,
 )
 from humeanalytics.jobs import upload_states
 from humeanalytics.jobs.contents import Contents
 from humeanalytics.jobs.expression_floor import ExpressionFloor
+from humeanalytics.jobs.expression_keeping import AnswerSink, take_note
 from humeanalytics.jobs.expression_parts import Part, half_of
 from humeanalytics.jobs.expression_scoring import ExpressionScoring
-from humeanalytics.jobs.ledger import Ledger, now
+from humeanalytics.jobs.ledger import now
 from humeanalytics.jobs.ledger_uploads import LedgerUpload
-from humeanalytics.lake.lake import Lake
-from humeanalytics.lake.raw import RawFile, RawResponse, RawWriter
-from humeanalytics.tables.expression import Placement, Received, Uploaded, read_received
+from humeanalytics.tables.expression import Placement
 
 #: Codes of a request that was refused for one of its images: halve it and go on.
 _ONE_IMAGE_VOIDS_ALL = {"image_decode_failed", "image_too_large", "unsupported_media_type"}
@@ -177,7 +173,7 @@ class JobSender:
     async def _exchange(self, part: Part, placement: Placement, config: dict[str, Any], upload_id: str) -> bool:
         """Send an upload that was written down; return whether it is, or may be, billed."""
         floor = self._floor
-        sink = _AnswerSink(floor, part.place.model, self._noted_beside(part, placement, config, upload_id))
+        sink = AnswerSink(floor.lake, floor.lanes, part.place.model, self._noted_beside(part, placement, config, upload_id))
         try:
             await self._measure(part, config, sink)
         except OutcomeUnknown as error:
@@ -205,7 +201,7 @@ class JobSender:
         await in_thread(take_note, self._ledger, floor.lake, upload_id, sink.kept, placement, part.uploads[0].name, now())
         return True
 
-    async def _measure(self, part: Part, config: dict[str, Any], sink: _AnswerSink) -> None:
+    async def _measure(self, part: Part, config: dict[str, Any], sink: AnswerSink) -> None:
         api, scoring = self._floor.api, self._scoring
         if part.place.model == "audio":
             await api.measure_audio(part.uploads[0], scoring.audio_config(), sink)
@@ -256,102 +252,9 @@ class JobSender:
             floor.stop(error)
 
 
-Kept = RawResponse | RawFile
-
-
-class _ReceivedPart(msgspec.Struct):
-    audio_duration_ms: int | None = None
-    frames: int | None = None
-
-
-class _Envelope(msgspec.Struct):
-    """What an answer tells beside its measurements, which are not looked at: that is done once, when they are loaded."""
-
-    run_id: str
-    request_id: str
-    received: _ReceivedPart
-    face_state: str | None = None
-
-
-def _read(kept: Kept, lake: Lake, model: str, name: str, placement: Placement) -> Received:
-    with lake.raw.open(kept.path) as stream:
-        answer = stream.read()
-    try:
-        told = msgspec.json.decode(answer, type=_Envelope)
-    except msgspec.DecodeError:  # in another form than documented; or no answer at all, and then this tells why
-        return read_received(Uploaded(name, answer, placement))
-    return Received(
-        model=model,
-        run_id=told.run_id,
-        request_id=told.request_id,
-        audio_ms=told.received.audio_duration_ms,
-        frames=told.received.frames,
-        face_state=told.face_state,
-        other={},
-        dialect="v1",
-    )
-
-
-def take_note(
-    ledger: Ledger, lake: Lake, upload_id: str, kept: Kept, placement: Placement, name: str, answered_at: str
-) -> Received | None:
-    """Read an answer that lies under raw/, and write into the ledger what it tells beside its measurements.
-
-    One that cannot be read, or is about something else than was sent, is a failure of the upload; its bytes stay.
-    """
-    facts: dict[str, Any] = {"response_id": kept.response_id, "answered_at": answered_at, "status": 200, "billed": "yes"}
-    try:
-        received = _read(kept, lake, ledger.upload(upload_id).model, name, placement)
-    except UnreadableResponse as error:
-        ledger.move_upload(upload_id, upload_states.RECEIVED, **facts)
-        ledger.move_upload(upload_id, upload_states.FAILED, message=f"Its answer cannot be read: {error}")
-        return None
-    facts |= {
-        "hume_run_id": received.run_id,
-        "hume_request_id": received.request_id,
-        "received_ms": received.audio_ms,
-        "received_frames": received.frames,
-        "face_state": received.face_state,
-    }
-    ledger.move_upload(upload_id, upload_states.RECEIVED, message=None, **facts)
-    if wrong := received.mismatch(placement):
-        ledger.move_upload(upload_id, upload_states.FAILED, message=f"{name}: {wrong}. None of it is put into the tables.")
-        return None
-    return received
-
-
 def _chunk(upload: LedgerUpload) -> int:
     return int(json.loads(upload.placement_json or "{}").get("chunk", 0))
 
 
 def _age_s(answered_at: str) -> float:
     return (datetime.fromisoformat(now()) - datetime.fromisoformat(answered_at)).total_seconds()
-
-
-class _AnswerSink:
-    """A `Sink` that keeps an answer under raw/. Called once for each attempt; a further one means that the service is busy."""
-
-    def __init__(self, floor: ExpressionFloor, model: str, meta: dict[str, Any]) -> None:
-        self._floor, self._model, self._meta = floor, model, meta
-        self._attempts = 0
-        self._writer: RawWriter | None = None
-        self.kept: RawResponse | None = None
-
-    def __call__(self) -> _AnswerSink:
-        self._attempts += 1
-        if self._attempts > 1:
-            self._floor.lanes.complained()
-        self._writer = self._floor.lake.raw.writer("expression", self._model, "json")
-        return self
-
-    def write(self, data: bytes) -> None:
-        assert self._writer is not None
-        self._writer.write(data)
-
-    def commit(self) -> None:
-        assert self._writer is not None
-        self.kept = self._writer.commit({**self._meta, "received_at": now()})
-
-    def abort(self) -> None:
-        if self._writer is not None:
-            self._writer.abort()
