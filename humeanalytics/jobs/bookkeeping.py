@@ -144,8 +144,11 @@ def error_row(
     recording_id: str | None = None,
     hume_job_id: str | None = None,
     model: str | None = None,
+    wherever: bool = False,
 ) -> Row:
-    identity = "\n".join((stage, error, message, uri or "", recording_id or "", hume_job_id or "", model or ""))
+    """Return the row of one error. One that is told again, ``wherever`` that is, is the same."""
+    place = ("", "") if wherever else (uri or "", hume_job_id or "")
+    identity = "\n".join((stage, error, message, place[0], recording_id or "", place[1], model or ""))
     shown = None if uri is None else uri_of(uri)
     return {
         "error_id": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32],

@@ -27,7 +27,7 @@ from humeanalytics.jobs.saved_load import FLOW, SavedLoad, announce
 from humeanalytics.jobs.saved_payloads import read_saved
 from humeanalytics.jobs.saved_work import ANSWERS, Payload, ReadResult, ReadTask, Unread
 from humeanalytics.jobs.settling import settle
-from humeanalytics.jobs.summary import RunSummary, oddities
+from humeanalytics.jobs.summary import RunSummary, few, oddities
 from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.tying import media_files, tie_media
 from humeanalytics.jobs.unmeasured import unmeasured_faces
@@ -157,6 +157,7 @@ class _Ingest:
         self._settings, self._progress, self._keep_raw = settings, progress, keep_raw
         self._received_at = now()
         self._scores_rounded = self._names_doubled = 0
+        self._same_texts: list[str] = []
         self.scorings: set[str] = set()
         self.known_before: list[str] = []
         self.words: dict[SavedInput, bool] = {}
@@ -250,6 +251,7 @@ class _Ingest:
             load.commit()
             self._ledger.record_saved(done)
             self.scorings |= load.scorings
+            self._same_texts += load.same_texts
 
     def _count(self, saved: SavedInput, found: Sequence[Payload | Unread], known: Collection[str]) -> bool:
         """Count what was in one input, given the payloads that were in the lake; return whether anything in it failed."""
@@ -272,6 +274,13 @@ class _Ingest:
     def conclude(self) -> None:
         """Say what the user should know, and in how many places each scoring of this run was met."""
         self._summary.notes += oddities(self._scores_rounded, self._names_doubled)
+        if self._same_texts:
+            self._summary.notes.append(
+                f"texts and scores that were met before, so counted once: {few(self._same_texts)}. Did other people write the "
+                "same? Put the id of Hume's job into the file's name."
+            )
+        if failed := self._summary.answers["failed"]:
+            self._summary.notes.append(f"{failed:,} times a saved answer says that Hume could not score something: see errors.")
         if self._summary.rows["video_frames"]:
             self._summary.notes += unmeasured_faces(self._lake, self.scorings)
         self._summary.sources.update(map(str, sorted(places_met(self._lake, self.scorings).values())))

@@ -42,6 +42,7 @@ class Answered:
     size_bytes: int
     raw_path: str | None
     works: tuple[Work, ...]
+    saved_at: datetime | None = None
 
 
 @dataclass
@@ -162,6 +163,7 @@ def scoring_row(answered: Answered, answer: Answer | ExpressionAnswer, recording
         "file": answer.file if isinstance(answer, Answer) else None,
         "dialect": dialect,
         "scored_at": answered.scored_at,
+        "saved_at": answered.saved_at,
         "loaded_at": datetime.now(UTC),
         "rows": answer.rows,
         "fingerprint": answer.fingerprint,
@@ -210,10 +212,22 @@ def add_job(
     return tied.outcomes, again
 
 
-def failure_row(answered: Answered, failure: Failure, run_id: str) -> Row:
-    """Return the error that a saved answer tells of."""
+def failure_row(answered: Answered, failure: Failure, recording_id: str | None, run_id: str) -> Row:
+    """Return the error that a saved answer tells of, of a recording that may be known. Told in two forms it is one error."""
     file = f"{answered.uri}#{failure.file}" if failure.file else answered.uri
-    return _error(answered, run_id, failure.message, None, file, failure.model)
+    known = recording_id is not None and not recording_id.startswith("name:")
+    return error_row(
+        stage="score",
+        message=failure.message,
+        error="ScoringFailed",
+        run_id=run_id,
+        api=answered.api,
+        uri=file,
+        recording_id=recording_id,
+        hume_job_id=answered.hume_job_id,
+        model=failure.model,
+        wherever=known,
+    )
 
 
 def _error(

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from humeanalytics.errors import ItemError, NotHumeData, UnreadableResponse
 from humeanalytics.jobs.answers import saved_scoring_ids
-from humeanalytics.jobs.sameness import Sameness, job_named
+from humeanalytics.jobs.sameness import Sameness, namespace_of
 from humeanalytics.jobs.saved_files import digest_of, held, limits_of, opened_parts, uri_of_part
 from humeanalytics.jobs.saved_inputs import find_saved
 from humeanalytics.jobs.saved_work import Payload
@@ -158,7 +158,7 @@ def _pieces(
 
 def _namespace(uri: str, part: SavedPart, job_id: str | None) -> str:
     """Return where recordings of a payload stand of which only a name is known."""
-    return job_id or job_named(uri) or digest_of(part)[0][:32]
+    return namespace_of(uri, job_id, digest_of(part)[0])
 
 
 def _parts(source: SavedSource) -> Iterator[tuple[str, SavedPart]]:

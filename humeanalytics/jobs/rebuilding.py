@@ -22,7 +22,7 @@ from humeanalytics.jobs.expression_rebuilding import KeptUploads, unfinished_job
 from humeanalytics.jobs.flow import open_flow, run_row, state_folder
 from humeanalytics.jobs.load_content import Answered, Known, LoadContent, add_job, add_scores
 from humeanalytics.jobs.lock import flow_lock
-from humeanalytics.jobs.sameness import Met, Sameness, jobs_of
+from humeanalytics.jobs.sameness import Met, Sameness, jobs_of, platform_job
 from humeanalytics.jobs.saved_files import kept_part
 from humeanalytics.jobs.saved_known import learn_loads
 from humeanalytics.jobs.saved_load import add_payload, same_bytes_row
@@ -232,7 +232,7 @@ class _Rebuild:
         recognised = self._sameness.recognise(payload)
         for each in set(recording_ids) & self._by_md5.keys():
             load.add("recording_aliases", same_bytes_row(each, self._by_md5.pop(each)))
-        answered = replace(answered, hume_job_id=flattened.job_id)
+        answered = replace(answered, hume_job_id=flattened.job_id or platform_job(answered.uri))
         add_payload(load, answered, payload, recognised, run_id=self._summary.run_id)
         fresh = [known is None for known in recognised.known]
         add_scores(load, flattened, recording_ids, payload.scoring_ids, fresh, self._load_id)
@@ -269,6 +269,7 @@ def _answered(kept: _Kept) -> Answered:
         size_bytes=int(meta.get("size_bytes", 0)),
         raw_path=kept.path,
         works=tuple(Work(**work) for work in meta.get("works", ())),
+        saved_at=utc(meta.get("saved_at")),
     )
 
 

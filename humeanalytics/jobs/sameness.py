@@ -9,6 +9,7 @@ where two payloads tell of different jobs. Two ids that both tell more than a na
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ from pathlib import PurePath
 from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.tables.flattened import Answer
 
+#: The kind of a payload that is one CSV.
+ALONE = "artifact_csv"
+_PLATFORM_NAME = re.compile(r"HumeAI_predictions_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -34,6 +38,7 @@ class Met:
         file: The file as that payload names it.
         response_id: The payload.
         jobs: What is known of Hume's job: the id it told, and ids in the name of the file.
+        alone: Whether it was in a CSV alone, which tells of no file.
     """
 
     scoring_id: str
@@ -44,6 +49,7 @@ class Met:
     file: str
     response_id: str
     jobs: frozenset[str]
+    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +72,7 @@ class _File:
     recording_id: str
     name: str
     answers: list[tuple[Answer, bool]] = field(default_factory=list)
+    is_long: bool = False
 
     def prints(self, *, timed: bool) -> dict[str, str]:
         """Return model -> fingerprint of the answers that have rows which are, or are not, in a recording's time."""
@@ -145,13 +152,15 @@ class Sameness:
         jobs = jobs_of(payload.uri, payload.job_id)
         ties = self._tie_media(files)
         ties += self._tie_texts(files, jobs)
+        alone = payload.kind == ALONE
+        ties += self._tie_long_texts(files, alone)
         known: list[str | None] = []
         for answer, recording_id, scoring_id in zip(payload.answers, payload.recording_ids, payload.scoring_ids, strict=True):
             before = self._known(answer, recording_id)
             known.append(before)
             if before is None:
                 place = (recording_id, answer.model, answer.fingerprint, answer.rows, answer.file)
-                self.add(Met(scoring_id, *place, payload.response_id, jobs))
+                self.add(Met(scoring_id, *place, payload.response_id, jobs, alone))
             else:
                 self.add_source(before, payload.response_id, jobs)
         return Recognised(known, ties)
@@ -211,6 +220,25 @@ class Sameness:
                 return [tie for file, other in pairs for tie in self._tied(file, other)]
         return []
 
+    def _tie_long_texts(self, files: Sequence[_File], alone: bool) -> list[tuple[str, str]]:
+        """Tie files of long texts to recordings that have the very same rows and name, whatever else was in their payloads.
+
+        Texts that were sent in a request have numbers for names, which say nothing. A CSV alone has no name at all.
+        """
+        ties: list[tuple[str, str]] = []
+        for file in files if any(file.is_long for file in files) else ():
+            if not file.is_long or file.name.isdecimal():
+                continue
+            found = {
+                self.canonical(met.recording_id)
+                for each in file.prints(timed=False).items()
+                for met in self._by_print.get(each, ())
+                if (alone or met.alone or met.file == file.name) and self._may_be(file, met.recording_id)
+            }
+            if len(found) == 1:
+                ties += self._tied(file, found.pop())
+        return ties
+
     def _paired(self, texts: Sequence[_File], others: Mapping[str, Mapping[str, Met]]) -> list[tuple[_File, str]]:
         """Pair the texts of one payload with those of another: by name, or by their rows where one of them has no names.
 
@@ -269,23 +297,35 @@ def jobs_of(uri: str, job_id: str | None) -> frozenset[str]:
     return frozenset(each.lower() for each in (*named, *([job_id] if job_id else ())))
 
 
-def job_named(uri: str) -> str | None:
-    """Return what looks like the id of Hume's job in the name of a file, as the platform gave it.
+def platform_job(uri: str) -> str | None:
+    """Return the id of Hume's job in the name that the platform gave a download.
 
-    >>> job_named("/data/HumeAI_predictions_8c5f6b8e-1f3a-4a6e-9b0e-0123456789ab.json")
+    >>> platform_job("/data/HumeAI_predictions_8c5f6b8e-1f3a-4a6e-9b0e-0123456789ab.json")
     '8c5f6b8e-1f3a-4a6e-9b0e-0123456789ab'
     """
-    named = {each.lower() for each in _UUID.findall(PurePath(uri).name)}
-    return named.pop() if len(named) == 1 else None
+    found = _PLATFORM_NAME.match(PurePath(uri).name)
+    return found[1].lower() if found else None
+
+
+def namespace_of(uri: str, job_id: str | None, sha256: str) -> str:
+    """Return where recordings of a payload stand of which only a name is known: with Hume's job, else with the payload.
+
+    The same bytes under names that tell of two jobs are of two jobs: many people write "No.".
+    """
+    named = sorted({each.lower() for each in _UUID.findall(PurePath(uri).name)})
+    of_payload = hashlib.sha256(" ".join([sha256, *named]).encode()).hexdigest() if named else sha256
+    return job_id or of_payload[:32]
 
 
 def _files(payload: Payload) -> Iterator[_File]:
     files: dict[tuple[str, str], _File] = {}
-    for answer, recording_id, is_timed in zip(payload.answers, payload.recording_ids, payload.is_timed, strict=True):
+    told = zip(payload.answers, payload.recording_ids, payload.is_timed, payload.is_long, strict=True)
+    for answer, recording_id, is_timed, is_long in told:
         if is_timed is None:
             continue
         file = files.setdefault((recording_id, answer.file), _File(recording_id, answer.file))
         file.answers.append((answer, is_timed))
+        file.is_long |= is_long and not is_timed
     yield from files.values()
 
 

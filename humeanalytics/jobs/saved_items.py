@@ -23,7 +23,8 @@ def saved_item_rows(payload_uri: str, new: Iterable[tuple[Answer, str]]) -> Iter
         uri, name = _place(answer, payload_uri)
         media_type = _media_type(answer)
         item_id = recordings.item_id(uri, recording_id)
-        yield "recordings", {"recording_id": recording_id, "md5": answer.source.md5sum, "media_type": media_type}
+        md5 = answer.source.md5sum if recording_id.startswith("md5:") else None  # else it is the archive's
+        yield "recordings", {"recording_id": recording_id, "md5": md5, "media_type": media_type}
         yield (
             "items",
             {

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from humeanalytics.jobs.sameness import Met, Sameness, jobs_of
+from humeanalytics.jobs.sameness import ALONE, Met, Sameness, jobs_of
 from humeanalytics.jobs.saved_items import place_of
 from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.lake.lake import Lake
@@ -54,12 +54,15 @@ def _learn(lake: Lake, sameness: Sameness, scorings: list[dict[str, Any]], respo
     sources = list(_rows(lake, "scoring_sources", ("scoring_id", "response_id"), response_id=whole))
     rows = [*scorings, *_scorings(lake, response_id=whole), *_scorings(lake, scoring_id={row["scoring_id"] for row in sources})]
     jobs: dict[str, frozenset[str]] = defaultdict(frozenset)
-    for row in _rows(lake, "responses", ("response_id", "uri"), response_id={row["response_id"] or "" for row in rows}):
+    alone: set[str] = set()
+    told = {row["response_id"] or "" for row in rows}
+    for row in _rows(lake, "responses", ("response_id", "uri", "kind"), response_id=told):
         jobs[row["response_id"]] |= jobs_of(row["uri"] or "", None)
+        alone |= {row["response_id"]} if row["kind"] == ALONE else set()
     for row in rows:
         response_id = row["response_id"] or row["scoring_id"]
         place = (row["scoring_id"], row["recording_id"], row["model"], row["fingerprint"], row["rows"] or 0, row["file"] or "")
-        sameness.add(Met(*place, response_id, jobs[response_id] | jobs_of("", row["hume_job_id"])))
+        sameness.add(Met(*place, response_id, jobs[response_id] | jobs_of("", row["hume_job_id"]), response_id in alone))
     for row in sources:  # of scorings that are all among those
         sameness.add_source(row["scoring_id"], row["response_id"], frozenset())
 

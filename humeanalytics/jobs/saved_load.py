@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,15 +12,17 @@ import pyarrow.compute as pc
 from humeanalytics.jobs.answers import SAVED
 from humeanalytics.jobs.bookkeeping import Row, error_row, load_rows, uri_of, utc
 from humeanalytics.jobs.load_content import Answered, LoadContent, failure_row, response_row, scoring_row, source_row
-from humeanalytics.jobs.sameness import Recognised, Sameness, is_random
+from humeanalytics.jobs.sameness import Recognised, Sameness, is_random, jobs_of
 from humeanalytics.jobs.saved_items import place_and_name, place_of, saved_item_rows
 from humeanalytics.jobs.saved_known import item_places, known_payloads, look_up
 from humeanalytics.jobs.saved_work import Payload, ReadResult, Unread
 from humeanalytics.jobs.summary import RunSummary
+from humeanalytics.jobs.work import name_of
 from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.parts import Written
 from humeanalytics.tables.expression import Placement, Received, upload_row
-from humeanalytics.tables.flattened import Answer
+from humeanalytics.tables.flattened import Answer, Failure
+from humeanalytics.tables.keys import saved_recording_id
 
 FLOW = "ingest"
 #: v1 bills every run as if it had this length at least.
@@ -40,6 +43,10 @@ class SavedLoad:
         sameness: What is known of answers met before; it learns.
         by_md5: Recordings whose bytes were seen and that no md5 sum is tied to yet; what is tied is taken out.
         summary: Where to count.
+
+    Attributes:
+        scorings: All that were met.
+        same_texts: Payloads of texts only that were met before, and that do not say of which job they are.
     """
 
     def __init__(self, lake: Lake, load_id: str, sameness: Sameness, by_md5: dict[str, str], summary: RunSummary) -> None:
@@ -49,12 +56,15 @@ class SavedLoad:
         self._content = LoadContent()
         self._beside: dict[str, list[Row]] = {}
         self._written: dict[str, list[Written]] = {}
+        self._ended_at: dict[str, datetime] = {}
+        self.same_texts: list[str] = []
         self.scorings: set[str] = set()
 
     def add(self, result: ReadResult) -> set[str]:
         """Take what came of some inputs; return the URIs of payloads that were in the lake already, from the very same place."""
         payloads = [each for _, found in result.found for each in found if isinstance(each, Payload)]
         for unread in (each for _, found in result.found for each in found if isinstance(each, Unread)):
+            self._ended_at |= unread.ended_at
             if unread.error is not None:
                 self.add_error(unread)
         look_up(self._lake, self._sameness, payloads)
@@ -92,8 +102,8 @@ class SavedLoad:
             self._content.add("recording_aliases", same_bytes_row(each, self._by_md5.pop(each)))
         add_payload(self._content, answered_of(payload), payload, recognised, run_id=self._summary.run_id)
         self.scorings.update(known or scoring for known, scoring in zip(recognised.known, payload.scoring_ids, strict=True))
-        self._summary.recordings["answers"] += len(payload.answers)
-        self._summary.recordings["answers_known"] += sum(known is not None for known in recognised.known)
+        self._summary.answers["found"] += len(payload.answers)
+        self._summary.answers["met_before"] += sum(known is not None for known in recognised.known)
         new: list[tuple[Answer, str]] = []
         for answer, recording_id in zip(payload.answers, payload.recording_ids, strict=True):
             known = places.setdefault(self._sameness.canonical(recording_id), set())
@@ -102,6 +112,15 @@ class SavedLoad:
             if not known or (is_told and not known & {place, name}):
                 new.append((answer, recording_id))
             known.add(place)
+        for answer in filter(None, map(failed_answer, payload.failures)):
+            recording_id = saved_recording_id(answer, payload.namespace)
+            if not places.setdefault(self._sameness.canonical(recording_id), set()):
+                new.append((answer, recording_id))
+                places[self._sameness.canonical(recording_id)].add(place_and_name(answer, payload.uri)[0])
+        self._summary.answers["failed"] += len(payload.failures)
+        is_text = not any(payload.is_timed) and any(answer.rows for answer in payload.answers)
+        if is_text and None not in recognised.known and not jobs_of(payload.uri, payload.job_id):
+            self.same_texts.append(payload.uri)
         for table, row in saved_item_rows(payload.uri, new):
             self._beside.setdefault(table, []).append(row)
 
@@ -119,6 +138,8 @@ class SavedLoad:
 
     def commit(self) -> None:
         """Make the load visible, and what is said beside it: items, labels and errors stand in no answer of Hume's."""
+        scorings = self._content.rows.get("scorings", [])
+        self._content.rows["scorings"] = [scored_when(row, self._ended_at) for row in scorings]
         load_rows(self._lake, self._beside, flow=FLOW, run_id=self._summary.run_id)
         loads, rows = self._lake.loads, self._content.tables(self.load_id)
         loads.tidy(self.load_id, (each for written in self._written.values() for each in written))
@@ -130,6 +151,12 @@ class SavedLoad:
         else:
             loads.roll_back(self.load_id)
         self._summary.rows.update({table: count for table, count in counts.items() if table in self._written})
+
+
+def scored_when(row: Row, ended_at: Mapping[str, datetime]) -> Row:
+    """Return a row of ``scorings`` with the time its job ended, where details of jobs told that."""
+    ended = ended_at.get(row["hume_job_id"] or "")
+    return row if ended is None or row["scored_at"] is not None else {**row, "scored_at": ended}
 
 
 def _without(written: Written, stale: Collection[str]) -> Written:
@@ -162,7 +189,20 @@ def add_payload(load: LoadContent, answered: Answered, payload: Payload, recogni
     for less, more in recognised.ties:
         load.add("recording_aliases", {"alias_id": less, "recording_id": more, "reason": "the same answers"})
     for failure in payload.failures:
-        load.add("errors", failure_row(answered, failure, run_id))
+        load.add("errors", failure_row(answered, failure, failed_recording_id(failure, payload.namespace), run_id))
+
+
+def failed_answer(failure: Failure) -> Answer | None:
+    """Return what could not be scored as an answer without anything in it, if it is told what that was."""
+    source = failure.source
+    file = failure.file or (source and (source.filename or (source.url and name_of(uri_of(source.url)))))
+    return Answer(source, file, None, 0, "", 0, 0, "") if source and file else None
+
+
+def failed_recording_id(failure: Failure, namespace: str) -> str | None:
+    """Return the recording that could not be scored, as far as that is told."""
+    answer = failed_answer(failure)
+    return None if answer is None else saved_recording_id(answer, namespace)
 
 
 def saved_upload_row(answered: Answered, received: Received, number: int) -> Row:
@@ -192,4 +232,5 @@ def answered_of(payload: Payload) -> Answered:
         size_bytes=payload.size_bytes,
         raw_path=payload.raw_path,
         works=(),
+        saved_at=utc(payload.saved_at),
     )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from humeanalytics.errors import HumeAnalyticsError, ItemError, LakeError
 from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
-from humeanalytics.jobs.sameness import job_named
+from humeanalytics.jobs.sameness import ALONE, namespace_of, platform_job
 from humeanalytics.jobs.saved_files import digest_of, held, is_hidden, only_csvs, opened_parts, uri_of_part
 from humeanalytics.jobs.saved_inputs import SavedInput
 from humeanalytics.jobs.saved_work import ANSWERS, Payload, ReadResult, ReadTask, Unread
@@ -22,6 +23,7 @@ from humeanalytics.lake.raw import RawResponse, RawStore, RawWriter
 from humeanalytics.tables.batch import Watch
 from humeanalytics.tables.detect import Kind
 from humeanalytics.tables.flattened import Flattened
+from humeanalytics.tables.job_details import ended_at
 from humeanalytics.tables.keys import of_answers, saved_recording_id, with_keys
 from humeanalytics.tables.saved import SavedPart
 from humeanalytics.tables.schema import TABLES
@@ -29,8 +31,9 @@ from humeanalytics.tables.unknown import gathered
 
 _CHUNK_BYTES = 1 << 20
 #: What payloads are called that are no predictions in JSON.
-_KINDS = {Kind.ARTIFACTS: "artifacts", Kind.ARTIFACT_CSV: "artifact_csv", Kind.EXPRESSION: ANSWERS}
+_KINDS = {Kind.ARTIFACTS: "artifacts", Kind.ARTIFACT_CSV: ALONE, Kind.EXPRESSION: ANSWERS}
 _WORTH_WRITING_ROWS = 10_000
+_DETAILS_BYTES = 64 << 20
 
 
 def read_saved(task: ReadTask) -> ReadResult:
@@ -78,7 +81,7 @@ class _Reader:
                 empty = True
                 for nth, part in enumerate(each for each in parts if each.can_be_flattened or not is_hidden(each.member)):
                     empty = False
-                    yield self._read(part, uri_of_part(saved.uri, part), [number, nth])
+                    yield self._read(part, uri_of_part(saved.uri, part), [number, nth], _time(saved.mtime_ns))
                 if empty:
                     yield Unread(saved.uri, "NotHumeData", f"{saved.uri}: there is nothing in this archive.")
         except LakeError:
@@ -86,27 +89,30 @@ class _Reader:
         except (ItemError, OSError) as error:
             yield unread(saved.uri, error)
 
-    def _read(self, part: SavedPart, uri: str, order: list[int]) -> Payload | Unread:
+    def _read(self, part: SavedPart, uri: str, order: list[int], saved_at: str) -> Payload | Unread:
         if part.can_be_flattened:
             try:
-                return self._read_payload(part, uri, order)
+                return self._read_payload(part, uri, order, saved_at)
             except LakeError:
                 raise
             except (ItemError, OSError, MemoryError) as error:
                 return unread(uri, error)
-        if part.detected.kind in (Kind.JOB, Kind.WORDS):
-            return Unread(uri, None, part.detected.about, words=part.detected.kind == Kind.WORDS)
+        if part.detected.kind == Kind.JOB:
+            return Unread(uri, None, part.detected.about, ended_at=_ended_at(part))
+        if part.detected.kind == Kind.WORDS:
+            return Unread(uri, None, part.detected.about, words=True)
         return Unread(uri, "NotHumeData", f"{part.name}: this is {part.detected.about}, not an answer of Hume's.")
 
-    def _read_payload(self, part: SavedPart, uri: str, order: list[int]) -> Payload:
+    def _read_payload(self, part: SavedPart, uri: str, order: list[int], saved_at: str) -> Payload:
         part = held(part)
         sha256, size_bytes = digest_of(part)
         kind = _KINDS.get(part.detected.kind, "predictions")
-        payload = Payload(uri, kind, response_id=sha256, size_bytes=size_bytes, received_at=self._task.received_at)
+        payload = Payload(uri, kind, response_id=sha256, size_bytes=size_bytes)
+        payload.received_at, payload.saved_at = self._task.received_at, saved_at
         keeps_json = self._task.keep_raw and kind == "predictions"
         with ExitStack() as stack:
             kept = stack.enter_context(self._raw.writer("batch", kind, "json")) if keeps_json else None
-            rows = self._rows(part, payload, None if kept is None else _Keep(kept), job_named(uri) or sha256[:32])
+            rows = self._rows(part, payload, None if kept is None else _Keep(kept), sha256)
             try:
                 raw = self._kept(part, payload, kept, order)
             except BaseException:
@@ -117,30 +123,32 @@ class _Reader:
             payload.response_id, payload.raw_path, payload.size_bytes = raw.response_id, raw.path, raw.size_bytes
         return payload
 
-    def _rows(self, part: SavedPart, payload: Payload, watch: Watch | None, otherwise: str) -> _PayloadRows:
+    def _rows(self, part: SavedPart, payload: Payload, watch: Watch | None, sha256: str) -> _PayloadRows:
         """Read all rows of a payload; and again if it says only at its end of which job they are."""
         namespace: str | None = None
         while True:
             rows = _PayloadRows(self, payload)
             try:
                 for piece in part.pieces(self._task.rows_held, watch):
-                    payload.namespace = namespace = namespace or piece.job_id or otherwise
+                    payload.namespace = namespace = namespace or namespace_of(payload.uri, piece.job_id, sha256)
                     rows.add(piece)
             except BaseException:
                 rows.abort()
                 raise
-            if namespace == (payload.job_id or otherwise):
+            told = namespace_of(payload.uri, payload.job_id, sha256)
+            if namespace == told:
+                payload.job_id = payload.job_id or platform_job(payload.uri)
                 return rows
             rows.abort()
             payload.clear()
-            namespace = payload.job_id or otherwise
+            namespace = told
 
     def _kept(self, part: SavedPart, payload: Payload, kept: RawWriter | None, order: list[int]) -> RawResponse | None:
         """Put a payload under raw/ for good: JSON that was kept while it was read, or CSVs, or answers of v1."""
         if not self._task.keep_raw:
             return None
         meta = {"origin": SAVED, "uri": payload.uri, "received_at": payload.received_at, "order": order}
-        meta["namespace"] = payload.namespace
+        meta |= {"namespace": payload.namespace, "saved_at": payload.saved_at}
         if kept is not None:
             return kept.commit(meta)
         is_archive = payload.kind == "artifacts"
@@ -260,3 +268,14 @@ class _Keep:
         if new > 0:
             self._writer.write(stretch[-new:], text if new == len(stretch) else None)
             self._written += new
+
+
+def _time(ns: int) -> str:
+    return datetime.fromtimestamp(ns / 1e9, UTC).isoformat()
+
+
+def _ended_at(part: SavedPart) -> dict[str, datetime]:
+    """Return when jobs ended, as their details tell. What is larger is no list that anybody saved."""
+    with part.open() as stream:
+        data = stream.read(_DETAILS_BYTES + 1)
+    return ended_at(data) if len(data) <= _DETAILS_BYTES else {}

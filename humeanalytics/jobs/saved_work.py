@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +18,8 @@ from humeanalytics.tables.flattened import Answer, Failure, Flattened
 
 #: The kind of a payload with answers of v1.
 ANSWERS = "answers"
+#: So many letters are not equal by chance either.
+_LONG_TEXT = 64
 #: So many rows of v1 are not equal by chance: a score has four digits, a face five numbers of several.
 _TELLING_ROWS = {"audio_scores": 8, "video_faces": 3}
 
@@ -32,6 +36,7 @@ class Payload:
         raw_path: Its path under raw/, if it is kept.
         size_bytes: Before compression.
         received_at: When the run began that read it, in ISO 8601.
+        saved_at: When the file was last changed, in ISO 8601.
         dialect: The form it was read from.
         job_id: Hume's id of the job, where the payload tells.
         answers: Its answers.
@@ -39,6 +44,7 @@ class Payload:
         scoring_ids: The scoring of each under that recording.
         is_timed: Whether the rows of each lie in the time or the picture of a recording, and so are not equal by chance; None
             where nothing can be told from them, be they equal or not.
+        is_long: Whether the rows of each are of a text so long that no two people write it by chance.
         received: Of v1, what each told beside its measurements.
         failures: What Hume could not do.
         scores_rounded: As `Flattened` has it.
@@ -52,12 +58,14 @@ class Payload:
     raw_path: str | None = None
     size_bytes: int = 0
     received_at: str | None = None
+    saved_at: str | None = None
     dialect: str = ""
     job_id: str | None = None
     answers: list[Answer] = field(default_factory=list)
     recording_ids: list[str] = field(default_factory=list)
     scoring_ids: list[str] = field(default_factory=list)
     is_timed: list[bool | None] = field(default_factory=list)
+    is_long: list[bool] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     scores_rounded: int = 0
@@ -70,7 +78,7 @@ class Payload:
 
     def clear(self) -> None:
         """Forget what pieces told of answers: they are read again."""
-        self.answers, self.recording_ids, self.scoring_ids, self.is_timed = [], [], [], []
+        self.answers, self.recording_ids, self.scoring_ids, self.is_timed, self.is_long = [], [], [], [], []
         self.received, self.failures = [], []
 
     def add(self, piece: Flattened, recording_ids: list[str], scoring_ids: list[str]) -> None:
@@ -81,18 +89,23 @@ class Payload:
         self.recording_ids += recording_ids
         self.scoring_ids += scoring_ids
         self.is_timed += [_is_timed(piece, answer) for answer in piece.answers]
+        self.is_long += [_is_long(piece, answer) for answer in piece.answers]
         self.received += piece.received
         self.failures += piece.failures
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What gave no rows: with an ``error``, or without one if it is an answer of Hume's that holds no scores, or ``words``."""
+    """What gave no rows: with an ``error``, or without one if it is an answer of Hume's that holds no scores, or ``words``.
+
+    Of the details of jobs ``ended_at`` says when each ended, by its id.
+    """
 
     uri: str
     error: str | None
     message: str
     words: bool = False
+    ended_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,14 @@ class ReadResult:
 
     found: list[tuple[SavedInput, list[Payload | Unread]]]
     written: dict[str, list[Written]]
+
+
+def _is_long(piece: Flattened, answer: Answer) -> bool:
+    """Tell whether the rows are of a text so long that no two people write it by chance."""
+    if answer.parts is not None or not answer.rows or "text" not in piece.tables[answer.model].column_names:
+        return False
+    texts = piece.tables[answer.model].column("text").slice(answer.first_row, min(answer.rows, _LONG_TEXT))
+    return (pc.sum(pc.utf8_length(texts)).as_py() or 0) >= _LONG_TEXT
 
 
 def _is_timed(piece: Flattened, answer: Answer) -> bool | None:

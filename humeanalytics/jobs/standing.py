@@ -69,7 +69,9 @@ def standing_of(lake: Lake) -> LakeStanding:
     if standing.jobs.get(states.ACCEPTED) or standing.jobs.get(states.RECEIVED) or standing.pending_loads:
         standing.advice.append("the same command as last time goes on where it stopped")
     if standing.errors:
-        standing.advice.append("humeanalytics errors lists what failed; score --retry-failed tries it again")
+        verb = standing.last_run["verb"] if standing.last_run else "score"
+        again = f"; {verb} --retry-failed tries it again" if verb in ("score", "ingest") else ""
+        standing.advice.append(f"humeanalytics errors lists what failed{again}")
     return standing
 
 

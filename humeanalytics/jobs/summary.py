@@ -11,7 +11,7 @@ from typing import Any
 
 #: How many errors a summary carries word for word; all of them are in the table ``errors``.
 SHOWN_ERRORS = 20
-_COUNTS = ("recordings", "jobs", "uploads", "rows", "files", "kinds", "sources")
+_COUNTS = ("recordings", "jobs", "uploads", "rows", "files", "kinds", "sources", "answers")
 
 
 def _error_line(uri: str, message: str) -> str:
@@ -35,6 +35,8 @@ class RunSummary:
             ``without_scores``.
         kinds: What saved answers were.
         sources: Scorings by the number of places they were met in.
+        answers: Saved answers, each of one model for one file: ``found``, ``met_before`` (the same in another form or file),
+            ``failed`` (Hume could not score it, and says why).
         errors: The first errors, each with ``uri`` and ``message``.
         notes: What the user should know: warnings and what to do next.
         cost_usd: Estimated price of what was sent in this run, where it is known.
@@ -51,6 +53,7 @@ class RunSummary:
     files: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
     errors: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cost_usd: float | None = None
@@ -78,6 +81,7 @@ class RunSummary:
         for heading, counts in (
             ("files", self.files),
             ("of these", self.kinds),
+            ("answers", self.answers),
             ("recordings", self.recordings),
             ("jobs", self.jobs),
             ("uploads", self.uploads),
@@ -88,10 +92,7 @@ class RunSummary:
                 lines.append((heading, shown))
         if self.sources:
             met = (f"{count:,} in {places} place{'s' * (places != '1')}" for places, count in self.sources.items())
-            lines.append(("met", f"scorings: {', '.join(met)}"))
-        if self.billed_s:
-            doubt = f", {self.in_doubt_s:,.1f} s of earlier uploads maybe twice" if self.in_doubt_s else ""
-            lines.append(("billed", f"{self.billed_s:,.1f} s{doubt}"))
+            lines.append(("found", f"answers: {', '.join(met)}"))
         if self.cost_usd:
             lines.append(("cost", f"about {self.cost_usd:,.2f} USD at the list prices in the settings"))
         lines.append(("time", f"{self.duration_s:,.1f} s"))

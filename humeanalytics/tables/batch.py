@@ -97,19 +97,22 @@ def flatten_in_pieces(
         for flattened in _pieces(data, name, rows, window_bytes, None if by_name else ListCutter(), watch):
             yield flattened
             yielded = True
+        return
     except NotHumeData:
         raise
-    except UnreadableResponse:
+    except UnreadableResponse as error:
         if by_name or start is None:
             raise
-        # What is broken is told with its byte and place, which reading without short cuts knows exactly.
-        if not isinstance(data, bytes):
-            data.seek(start)
-        for flattened in _pieces(data, name, rows, window_bytes, None, watch):
-            if not yielded:
-                yield flattened
-        if yielded:
-            raise
+        told: UnreadableResponse = error
+    # What is broken is told with its byte and place, which reading without short cuts knows exactly. Not from within the
+    # handler: two errors of one fault, one above the other, only confuse.
+    if not isinstance(data, bytes):
+        data.seek(start)
+    for flattened in _pieces(data, name, rows, window_bytes, None, watch):
+        if not yielded:
+            yield flattened
+    if yielded:
+        raise told
 
 
 def first_look(file: IO[bytes], *, name: str = "predictions") -> tuple[str | None, str]:

@@ -200,6 +200,7 @@ _BOOKKEEPING = (
             _c("file", S, "the file as Hume names it"),
             _c("dialect", S, "the form it was read from"),
             _c("scored_at", UTC_TIME, "when the job ended; null where a saved file does not tell"),
+            _c("saved_at", UTC_TIME, "when the file it was read from was last changed; null where it came from a host"),
             _c("loaded_at", UTC_TIME, "when it came into the lake"),
             _c("rows", I64, "how many rows it gave"),
             _c("fingerprint", S, "hash of the rows' values, the same in whatever form the answer is met"),

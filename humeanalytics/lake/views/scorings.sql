@@ -1,4 +1,5 @@
--- One answer of one model for one recording. newest: whether its rows are the ones under the table's plain name;
+-- One answer of one model for one recording. newest: whether its rows are the ones under the table's plain name
+-- (the latest by when it was scored, else by when its file was last changed, else by when it came into the lake);
 -- sources: in how many places the answer was met.
 WITH met AS (
     SELECT * FROM main.scorings_all
@@ -9,7 +10,7 @@ WITH met AS (
 SELECT met.*,
     row_number() OVER (
         PARTITION BY coalesce(same.canonical_id, met.recording_id), met.model
-        ORDER BY met.scored_at DESC NULLS LAST, met.loaded_at DESC NULLS LAST, met.scoring_id DESC
+        ORDER BY coalesce(met.scored_at, met.saved_at) DESC NULLS LAST, met.loaded_at DESC NULLS LAST, met.scoring_id DESC
     ) = 1 AS newest,
     1 + coalesce(more.sources, 0) AS sources
 FROM met
