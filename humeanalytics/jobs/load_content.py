@@ -216,7 +216,7 @@ def failure_row(answered: Answered, failure: Failure, recording_id: str | None, 
     """Return the error that a saved answer tells of, of a recording that may be known. Told in two forms it is one error."""
     file = f"{answered.uri}#{failure.file}" if failure.file else answered.uri
     known = recording_id is not None and not recording_id.startswith("name:")
-    return error_row(
+    row = error_row(
         stage="score",
         message=failure.message,
         error="ScoringFailed",
@@ -228,6 +228,7 @@ def failure_row(answered: Answered, failure: Failure, recording_id: str | None, 
         model=failure.model,
         wherever=known,
     )
+    return {**row, "item_id": None}  # it is of the recording, in whatever place
 
 
 def _error(

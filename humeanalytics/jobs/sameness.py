@@ -150,9 +150,9 @@ class Sameness:
         """Tell which answers of a payload were met before, and take note of all of them."""
         files = list(_files(payload))
         jobs = jobs_of(payload.uri, payload.job_id)
+        alone = payload.kind == ALONE
         ties = self._tie_media(files)
         ties += self._tie_texts(files, jobs)
-        alone = payload.kind == ALONE
         ties += self._tie_long_texts(files, alone)
         known: list[str | None] = []
         for answer, recording_id, scoring_id in zip(payload.answers, payload.recording_ids, payload.scoring_ids, strict=True):
@@ -186,6 +186,8 @@ class Sameness:
                 best = min(found, key=lambda met: self._distance(file, met, responses))
                 responses.add(best.response_id)
                 ties += self._tied(file, best.recording_id)
+                for met in found:  # each CSV of a recording may have come alone
+                    ties += self._tied(file, met.recording_id) if met.alone and self._may_be(file, met.recording_id) else []
             for other in [here[each] for each in prints.items() if each in here]:
                 ties += self._tied(file, other) if self._may_be(file, other) else []
             here |= dict.fromkeys(prints.items(), file.recording_id)
@@ -229,14 +231,12 @@ class Sameness:
         for file in files if any(file.is_long for file in files) else ():
             if not file.is_long or file.name.isdecimal():
                 continue
-            found = {
-                self.canonical(met.recording_id)
-                for each in file.prints(timed=False).items()
-                for met in self._by_print.get(each, ())
-                if (alone or met.alone or met.file == file.name) and self._may_be(file, met.recording_id)
-            }
-            if len(found) == 1:
-                ties += self._tied(file, found.pop())
+            alike = [met for each in file.prints(timed=False).items() for met in self._by_print.get(each, ())]
+            alike = [met for met in alike if self._may_be(file, met.recording_id)]
+            named = {self.canonical(met.recording_id) for met in alike if not met.alone and (alone or met.file == file.name)}
+            others = {self.canonical(met.recording_id) for met in alike if met.alone}
+            for other in (*(named if len(named) == 1 else ()), *others):
+                ties += self._tied(file, other) if self._may_be(file, other) else []
         return ties
 
     def _paired(self, texts: Sequence[_File], others: Mapping[str, Mapping[str, Met]]) -> list[tuple[_File, str]]:
@@ -314,7 +314,7 @@ def namespace_of(uri: str, job_id: str | None, sha256: str) -> str:
     """
     named = sorted({each.lower() for each in _UUID.findall(PurePath(uri).name)})
     of_payload = hashlib.sha256(" ".join([sha256, *named]).encode()).hexdigest() if named else sha256
-    return job_id or of_payload[:32]
+    return job_id or platform_job(uri) or of_payload[:32]
 
 
 def _files(payload: Payload) -> Iterator[_File]:

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 
 from humeanalytics import recordings
 from humeanalytics.jobs.bookkeeping import Row, uri_of
+from humeanalytics.jobs.sameness import is_random
 from humeanalytics.jobs.work import name_of
 from humeanalytics.tables.flattened import Answer
 
+_ALONE = re.compile(r"\.csv(?:\.(?:gz|zst))?#0/", re.IGNORECASE)
 _INNER = re.compile(r".*#\d+/(.*)", re.DOTALL)
 _IN_ARCHIVE = re.compile(r"!/(.*)", re.DOTALL)
 _SAVED_SUFFIX = re.compile(r"\.jsonl?(?:\.(?:gz|zst))?\Z", re.IGNORECASE)
@@ -46,6 +48,11 @@ def place_of(item: Row) -> str:
     'day 1/a.wav'
     """
     return _known_by(item["uri"], item["name"] or "") if ":" in item["recording_id"] else item["name"] or ""
+
+
+def has_no_name(item: Row) -> bool:
+    """Tell whether an item has no name of its own: the platform's random number, or that of a CSV that came alone."""
+    return is_random(item["name"] or "") or _ALONE.search(item["uri"]) is not None
 
 
 def place_and_name(answer: Answer, payload_uri: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from humeanalytics.jobs.answers import SAVED
 from humeanalytics.jobs.bookkeeping import Row, error_row, load_rows, uri_of, utc
 from humeanalytics.jobs.load_content import Answered, LoadContent, failure_row, response_row, scoring_row, source_row
-from humeanalytics.jobs.sameness import Recognised, Sameness, is_random, jobs_of
+from humeanalytics.jobs.sameness import ALONE, Recognised, Sameness, is_random, jobs_of
 from humeanalytics.jobs.saved_items import place_and_name, place_of, saved_item_rows
 from humeanalytics.jobs.saved_known import item_places, known_payloads, look_up
 from humeanalytics.jobs.saved_work import Payload, ReadResult, Unread
@@ -108,7 +108,8 @@ class SavedLoad:
         for answer, recording_id in zip(payload.answers, payload.recording_ids, strict=True):
             known = places.setdefault(self._sameness.canonical(recording_id), set())
             place, name = place_and_name(answer, payload.uri)
-            is_told = answer.parts is None and not is_random(answer.file)  # v1 and the platform have no names
+            # v1, the platform and a CSV alone have no names.
+            is_told = answer.parts is None and not is_random(answer.file) and payload.kind != ALONE
             if not known or (is_told and not known & {place, name}):
                 new.append((answer, recording_id))
             known.add(place)

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from humeanalytics.jobs.bookkeeping import Row, load_rows
-from humeanalytics.jobs.sameness import Sameness, is_random
-from humeanalytics.jobs.saved_items import place_of
+from humeanalytics.jobs.sameness import Sameness
+from humeanalytics.jobs.saved_items import has_no_name, place_of
 from humeanalytics.jobs.saved_known import items_of, known_ties
 from humeanalytics.jobs.saved_load import FLOW
 from humeanalytics.jobs.summary import RunSummary
@@ -25,7 +25,7 @@ def settle(lake: Lake, summary: RunSummary) -> None:
     """Retire items of saved answers where another item tells more of the same place: with its name, or instead of a number.
 
     A recording may well have several items. Two of one name, of which one was written down before it was known that both are
-    of one recording, are one; and so is one that has no name but the random number of the platform.
+    of one recording, are one; and so is one that has no name but the random number of the platform, or of a CSV that came alone.
     """
     sameness = Sameness(known_ties(lake))
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -40,8 +40,8 @@ def _better(item: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Mapp
     """Return the item that stands in the place of another one of the same recording, if there is one."""
     if ":" not in item["recording_id"]:
         return None
-    others = [each for each in items if each is not item and not is_random(each["name"])]
-    if not is_random(item["name"]):
+    others = [each for each in items if each is not item and not has_no_name(each)]
+    if not has_no_name(item):
         mine = {place_of(item), item["name"]}
         others = [each for each in others if place_of(each) in mine and _rank(each) < _rank(item)]
     return min(others, key=_rank, default=None)

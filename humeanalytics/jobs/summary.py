@@ -91,8 +91,11 @@ class RunSummary:
             if shown:
                 lines.append((heading, shown))
         if self.sources:
-            met = (f"{count:,} in {places} place{'s' * (places != '1')}" for places, count in self.sources.items())
-            lines.append(("found", f"answers: {', '.join(met)}"))
+            met = (f"{count:,} answers in {places} place{'s' * (places != '1')}" for places, count in self.sources.items())
+            lines.append(("places", ", ".join(met)))
+        if self.billed_s:
+            doubt = f", {self.in_doubt_s:,.1f} s of earlier uploads maybe twice" if self.in_doubt_s else ""
+            lines.append(("billed", f"{self.billed_s:,.1f} s{doubt}"))
         if self.cost_usd:
             lines.append(("cost", f"about {self.cost_usd:,.2f} USD at the list prices in the settings"))
         lines.append(("time", f"{self.duration_s:,.1f} s"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -152,3 +153,88 @@ def test_of_two_different_answers_both_stay_and_the_newer_holds(tmp_path: Path) 
         assert joy == ha.flatten(newer.predictions)["prosody"].select(["joy"]).to_pylist()
         assert counted(lake, suffix="_all") == older.rows() + newer.rows()
         assert lake.sql("SELECT count(*) AS n FROM items").rows() == [{"n": 1}]
+
+
+def test_when_a_job_ended_decides_which_of_two_answers_is_newer(tmp_path: Path) -> None:
+    voice = write_voice(tmp_path / "a.wav", 5)
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    answers = []
+    for seed in (1, 2):
+        with Sandbox(seed=seed) as hume:
+            job = saved_job(hume, [voice], models={"prosody": {}})
+        answers.append(job)
+        details = json.loads(job.details)
+        details["state"]["ended_timestamp_ms"] = 1_700_000_000_000 + seed
+        (folder / f"{seed}.json").write_bytes(job.webhook())
+        os.utime(folder / f"{seed}.json", (1_700_000_000 - seed, 1_700_000_000 - seed))
+        (folder / f"details-{seed}.json").write_text(json.dumps(details))
+    lake = ha.open_lake(tmp_path / "lake")
+    ha.ingest(folder, lake, synthetic=True)
+    wanted = ha.flatten(answers[1].predictions)["prosody"].select(["joy"]).to_pylist()
+    assert lake.sql("SELECT joy FROM prosody").rows() == wanted
+    # Of files that tell no more than their own age the older one found later changes nothing.
+    other = ha.open_lake(tmp_path / "other")
+    for seed, age_s in ((2, 0), (1, 100)):
+        place = tmp_path / f"{seed}.json"
+        place.write_bytes(answers[seed - 1].predictions)
+        os.utime(place, (1_700_000_000 - age_s, 1_700_000_000 - age_s))
+        ha.ingest(place, other, synthetic=True)
+    assert other.sql("SELECT joy FROM prosody").rows() == wanted
+    ha.rebuild(other)
+    assert other.sql("SELECT joy FROM prosody").rows() == wanted
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_csv_alone_and_one_element_of_an_answer_are_known_again(tmp_path: Path, order: int) -> None:
+    story = tmp_path / "story.txt"
+    story.write_text("It rained all day in London. We stayed at home and read to each other until it was dark.")
+    with Sandbox() as hume:
+        job = saved_job(hume, [write_voice(tmp_path / "a.wav", 5), story], models={"prosody": {}, "language": {}})
+    csvs = job.extract(tmp_path / "x").rglob("*.csv")
+    places = [tmp_path / "all.json", tmp_path / "zip.zip", tmp_path / "one.json"]
+    places[0].write_bytes(job.predictions)
+    places[1].write_bytes(job.artifacts)
+    places[2].write_text(json.dumps(next(s for s in job.payload if s["source"]["filename"] == "story.txt")))
+    for number, csv in enumerate(sorted(csvs)):
+        place = tmp_path / f"copy {number}" / csv.name
+        place.parent.mkdir()
+        place.write_bytes(csv.read_bytes())
+        places.append(place)
+    lake = ha.open_lake(tmp_path / "lake")
+    for place in places[::order]:
+        ha.ingest(place, lake, synthetic=True)
+    assert counted(lake) == job.rows()
+    assert counted(lake, suffix="_labelled") == job.rows()
+
+
+def test_downloads_of_two_jobs_with_one_text_are_two_peoples(tmp_path: Path) -> None:
+    with Sandbox() as hume:
+        jobs = [saved_job(hume, texts=["Yes, I agree."], models={"language": {}}) for _ in range(2)]
+    for job in jobs:
+        (tmp_path / f"HumeAI_predictions_{job.job_id}.json").write_bytes(job.platform())
+    lake = ha.open_lake(tmp_path / "lake")
+    ha.ingest(list(tmp_path.glob("*.json")), lake, synthetic=True)
+    assert counted(lake) == jobs[0].rows() + jobs[1].rows()
+    assert {row["hume_job_id"] for row in lake.sql("SELECT hume_job_id FROM scorings").rows()} == {job.job_id for job in jobs}
+    same = tmp_path / "same"
+    same.mkdir()
+    for name in ("anna", "ben"):
+        (same / f"{name}.json").write_bytes(jobs[0].predictions)
+    summary = ha.ingest(same, tmp_path / "lake2", synthetic=True)
+    assert any("ben.json" in note and "counted once" in note for note in summary.notes)
+
+
+def test_what_hume_could_not_score_is_one_error_of_an_item_that_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(bytes(range(256)))
+    with Sandbox() as hume:
+        job = saved_job(hume, [tmp_path / "bad.wav", write_voice(tmp_path / "a.wav", 5)], models={"prosody": {}})
+    for name, data in (("api.json", job.predictions), ("hook.json", job.webhook())):
+        (tmp_path / name).write_bytes(data)
+    lake = ha.open_lake(tmp_path / "lake")
+    summary = ha.ingest([tmp_path / "api.json", tmp_path / "hook.json"], lake, synthetic=True)
+    assert any("could not score" in note for note in summary.notes)
+    errors = lake.sql("SELECT recording_id FROM errors").rows()
+    assert len(errors) == 1
+    shown = lake.sql("SELECT name, errors FROM coverage WHERE errors > 0").rows()
+    assert shown == [{"name": "bad.wav", "errors": 1}]

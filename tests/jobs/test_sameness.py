@@ -19,7 +19,7 @@ from made_jobs import Made, made_job, zipped_files
 from saved_jobs import SavedJob
 
 from humeanalytics.jobs.answers import saved_scoring_ids
-from humeanalytics.jobs.sameness import Recognised, Sameness, job_named, jobs_of
+from humeanalytics.jobs.sameness import Recognised, Sameness, jobs_of, namespace_of, platform_job
 from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.tables.keys import saved_recording_id
 from humeanalytics.tables.saved import saved_parts
@@ -39,7 +39,7 @@ def payloads(form: Form) -> list[Payload]:
         with part.open() as stream:
             digest = hashlib.sha256(stream.read()).hexdigest()
         flattened = part.flatten()
-        payload = Payload(uri, "predictions", flattened.job_id or job_named(uri) or digest[:32], digest)
+        payload = Payload(uri, "predictions", namespace_of(uri, flattened.job_id, digest), digest)
         recording_ids = [saved_recording_id(answer, payload.namespace) for answer in flattened.answers]
         payload.add(flattened, recording_ids, saved_scoring_ids(flattened.answers, recording_ids))
         found.append(payload)
@@ -275,7 +275,7 @@ def test_many_silent_and_equal_answers_are_recognised_in_no_time() -> None:
     for number in range(3000):
         namespace = f"{number:08d}-1f3a-4a6e-9b0e-0123456789ab"
         payload = Payload("/a.json", "predictions", namespace, namespace, job_id=namespace)
-        payload.answers, payload.is_timed = form.answers, form.is_timed
+        payload.answers, payload.is_timed, payload.is_long = form.answers, form.is_timed, form.is_long
         payload.recording_ids = [f"name:{namespace}/1"]
         payload.scoring_ids = saved_scoring_ids(payload.answers, payload.recording_ids)
         assert sameness.recognise(payload).known == [None]
@@ -284,6 +284,10 @@ def test_many_silent_and_equal_answers_are_recognised_in_no_time() -> None:
 def test_ids_of_jobs_in_paths() -> None:
     assert jobs_of(f"/data/{JOB}/HumeAI_predictions_{OTHER_JOB}.json", None) == {JOB, OTHER_JOB}
     assert jobs_of("/data/a.json", JOB.upper()) == {JOB}
-    assert job_named(f"/data/{JOB}/a.json") is None
-    assert job_named(f"/data/x.zip!/{JOB.upper()}.json") == JOB
-    assert job_named(f"/data/{JOB} {OTHER_JOB}.json") is None
+    assert platform_job(f"/data/x.zip!/HumeAI_predictions_{JOB.upper()} (1).json") == JOB
+    assert platform_job(f"/data/{JOB}/a.json") is platform_job(f"/data/{JOB}.json") is None
+    digest = hashlib.sha256(b"No.").hexdigest()
+    assert namespace_of("/a.json", JOB, digest) == namespace_of(f"/HumeAI_predictions_{JOB}.json", None, digest) == JOB
+    assert namespace_of("/a.json", None, digest) == namespace_of(f"/{JOB}/b.json", None, digest) == digest[:32]
+    named = {namespace_of(f"/{name}.json", None, digest) for name in ("a", JOB, OTHER_JOB)}
+    assert len(named) == 3
