@@ -173,7 +173,7 @@ class Sameness:
         """Tie files to recordings that have the very same rows in time; then those without rows beside them."""
         ties: list[tuple[str, str]] = []
         responses: set[str] = set()
-        here: dict[tuple[str, str], str] = {}
+        taken: set[str] = set()
         silent: dict[str, list[_File]] = defaultdict(list)
         for file in files:
             prints = file.prints(timed=True)
@@ -183,14 +183,12 @@ class Sameness:
                 met for each in prints.items() for met in self._by_print.get(each, ()) if self._may_be(file, met.recording_id)
             ]
             if found:
-                best = min(found, key=lambda met: self._distance(file, met, responses))
+                best = min(found, key=lambda met: self._distance(file, met, responses, taken))
                 responses.add(best.response_id)
                 ties += self._tied(file, best.recording_id)
                 for met in found:  # each CSV of a recording may have come alone
                     ties += self._tied(file, met.recording_id) if met.alone and self._may_be(file, met.recording_id) else []
-            for other in [here[each] for each in prints.items() if each in here]:
-                ties += self._tied(file, other) if self._may_be(file, other) else []
-            here |= dict.fromkeys(prints.items(), file.recording_id)
+            taken.add(self.canonical(file.recording_id))
         beside: dict[str, set[str]] = defaultdict(set)
         for met in (met for response in sorted(responses) for met in self._by_response[response].values()):
             beside[met.file].add(self.canonical(met.recording_id))
@@ -200,10 +198,13 @@ class Sameness:
                 ties += self._tied(alike[0], others[0])
         return ties
 
-    def _distance(self, file: _File, met: Met, responses: Collection[str]) -> tuple[bool, bool, bool, str]:
-        """Order what a file may be: known to be so, of its name, out of a payload that others were found in."""
-        is_other = self.canonical(file.recording_id) != self.canonical(met.recording_id)
-        return is_other, met.file != file.name, met.response_id not in responses, met.scoring_id
+    def _distance(
+        self, file: _File, met: Met, responses: Collection[str], taken: Collection[str]
+    ) -> tuple[bool, bool, bool, bool, str]:
+        """Order what a file may be: known to be so, of its name, no other file of its payload, where others were found."""
+        other = self.canonical(met.recording_id)
+        is_other = self.canonical(file.recording_id) != other
+        return is_other, met.file != file.name, other in taken, met.response_id not in responses, met.scoring_id
 
     def _tie_texts(self, files: Sequence[_File], jobs: frozenset[str]) -> list[tuple[str, str]]:
         """Tie the texts of a job to those of the same job in another payload."""

@@ -5,7 +5,7 @@ This is what worker processes do. Nothing of it can be seen in the lake until th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from humeanalytics.jobs.sameness import ALONE, namespace_of, platform_job
 from humeanalytics.jobs.saved_files import digest_of, held, is_hidden, only_csvs, opened_parts, uri_of_part
 from humeanalytics.jobs.saved_inputs import SavedInput
 from humeanalytics.jobs.saved_work import ANSWERS, Payload, ReadResult, ReadTask, Unread
+from humeanalytics.jobs.summary import few
 from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.parts import Parts, Written
 from humeanalytics.lake.raw import RawResponse, RawStore, RawWriter
@@ -61,6 +62,18 @@ def unread(uri: str, error: HumeAnalyticsError | OSError | MemoryError) -> Unrea
     return Unread(uri, "UnreadableResponse", f"{uri} cannot be read: {error.strerror or error}.")
 
 
+def _foreign(uri: str, parts: Sequence[SavedPart]) -> Unread:
+    """Return what to tell of what is not of Hume's in a file: of an archive, however much is in it, in one sentence."""
+    if len(parts) == 1:
+        [part] = parts
+        what = f"{part.name}: this is {part.detected.about}, not an answer of Hume's."
+        return Unread(uri_of_part(uri, part), "NotHumeData", what)
+    if not parts:
+        return Unread(uri, "NotHumeData", f"{uri}: there is nothing in this archive.")
+    named = few([f"{part.member} ({part.detected.about})" for part in parts])
+    return Unread(uri, "NotHumeData", f"{uri}: {len(parts):,} files in it are no answers of Hume's: {named}.")
+
+
 class _Reader:
     """Reads the inputs of one task."""
 
@@ -78,30 +91,32 @@ class _Reader:
         """Yield what is in one input, which is the one of that number of all inputs of the run."""
         try:
             with opened_parts(saved, self._task.limits) as parts:
-                empty = True
-                for nth, part in enumerate(each for each in parts if each.can_be_flattened or not is_hidden(each.member)):
-                    empty = False
-                    yield self._read(part, uri_of_part(saved.uri, part), [number, nth], _time(saved.mtime_ns))
-                if empty:
-                    yield Unread(saved.uri, "NotHumeData", f"{saved.uri}: there is nothing in this archive.")
+                nth, saved_at = -1, _time(saved.mtime_ns)
+                foreign: list[SavedPart] = []
+                for nth, part in enumerate(parts):
+                    uri = uri_of_part(saved.uri, part)
+                    if part.can_be_flattened:
+                        yield self._read(part, uri, [number, nth], saved_at)
+                    elif part.detected.kind == Kind.JOB:
+                        yield Unread(uri, None, part.detected.about, ended_at=_ended_at(part))
+                    elif part.detected.kind == Kind.WORDS:
+                        yield Unread(uri, None, part.detected.about, words=True)
+                    elif not is_hidden(part.member):
+                        foreign.append(part)
+                if foreign or nth < 0:
+                    yield _foreign(saved.uri, foreign)
         except LakeError:
             raise
         except (ItemError, OSError) as error:
             yield unread(saved.uri, error)
 
     def _read(self, part: SavedPart, uri: str, order: list[int], saved_at: str) -> Payload | Unread:
-        if part.can_be_flattened:
-            try:
-                return self._read_payload(part, uri, order, saved_at)
-            except LakeError:
-                raise
-            except (ItemError, OSError, MemoryError) as error:
-                return unread(uri, error)
-        if part.detected.kind == Kind.JOB:
-            return Unread(uri, None, part.detected.about, ended_at=_ended_at(part))
-        if part.detected.kind == Kind.WORDS:
-            return Unread(uri, None, part.detected.about, words=True)
-        return Unread(uri, "NotHumeData", f"{part.name}: this is {part.detected.about}, not an answer of Hume's.")
+        try:
+            return self._read_payload(part, uri, order, saved_at)
+        except LakeError:
+            raise
+        except (ItemError, OSError, MemoryError) as error:
+            return unread(uri, error)
 
     def _read_payload(self, part: SavedPart, uri: str, order: list[int], saved_at: str) -> Payload:
         part = held(part)

@@ -91,7 +91,8 @@ def saved_parts(file: BinaryIO, *, name: str, limits: Limits | None = None) -> I
     """Yield what is in a saved file: itself, or, of gzip, zstd and ZIP, what was packed, however often.
 
     A ZIP of artifacts is one part with all its CSVs, followed by what else can be flattened in it. Of other ZIPs every file
-    is a part, also those that cannot be: the one who asks decides whether that is worth a word.
+    is a part, also those that cannot be: the one who asks decides whether that is worth a word. One that cannot be unpacked is
+    a part too, which says why when it is opened.
 
     Args:
         file: Opened for reading bytes; it must be able to seek. It has to stay open while the parts are used.
@@ -138,9 +139,17 @@ def _zip_parts(
         if not info.is_dir() and not is_artifact(info.filename):
             path = f"{member}!{info.filename}" if member else info.filename
             opens = partial(archive.open, info, f"{name} ({path})")
-            for part in _parts(opens, name, path, limits, depth + 1):
-                if part.can_be_flattened or detected.kind != Kind.ARTIFACTS:
-                    yield part
+            try:
+                for part in _parts(opens, name, path, limits, depth + 1):
+                    if part.can_be_flattened or detected.kind != Kind.ARTIFACTS:
+                        yield part
+            except UnreadableResponse as error:  # as encrypted members are: told in its turn, and no word about the others
+                broken = Detected(Kind.JSON, "what cannot be unpacked")
+                yield SavedPart(f"{name} ({path})", path, broken, partial(_raise, error), limits)
+
+
+def _raise(error: UnreadableResponse) -> BinaryIO:
+    raise error
 
 
 def _unpacking(open_: Callable[[], BinaryIO], kind: Kind, shown: str, limits: Limits) -> Callable[[], BinaryIO]:

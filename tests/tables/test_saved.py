@@ -254,12 +254,14 @@ def test_packing_without_end_stops() -> None:
     assert not part.can_be_flattened
 
 
-def test_a_password_is_told() -> None:
-    data = bytearray(zipped({"p.json": PREDICTIONS}).getvalue())
+def test_a_password_is_told_and_hides_no_other_member() -> None:
+    data = bytearray(zipped({"p.json": PREDICTIONS, "q.json": PREDICTIONS}).getvalue())
     for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + at] |= 1
-    with pytest.raises(UnreadableResponse, match=r"password|encrypted"):
-        parts_of(bytes(data))
+    locked, other = parts_of(bytes(data))
+    with pytest.raises(UnreadableResponse, match=r"p\.json.*(password|encrypted)"):
+        locked.flatten()
+    assert other.flatten().answers
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
