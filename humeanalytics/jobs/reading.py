@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from humeanalytics.errors import ItemError, NotHumeData, UnreadableResponse
+from humeanalytics.errors import ItemError, LakeError, NotHumeData, UnreadableResponse
 from humeanalytics.jobs.answers import saved_scoring_ids
 from humeanalytics.jobs.sameness import Sameness, namespace_of
 from humeanalytics.jobs.saved_files import digest_of, held, limits_of, opened_parts, uri_of_part
@@ -102,16 +102,26 @@ def _tables(source: SavedSource, rows: int | None) -> Iterator[dict[str, pa.Tabl
             continue
         look = looks[number] if looks is not None else _Look()
         read = 0
+        seen: set[str] = set()  # the same recording may be in one job twice
         try:
             for piece, recording_ids, scoring_ids in _pieces(uri, part, rows, look.namespace):
                 found = True
-                tables = with_keys(piece, recording_ids, scoring_ids, None)
                 of_piece = slice(read, read := read + len(piece.answers))
-                yield tables if look.fresh is None else of_answers(tables, piece.answers, look.fresh[of_piece])
+                fresh = _first(scoring_ids, seen) if look.fresh is None else look.fresh[of_piece]
+                yield of_answers(with_keys(piece, recording_ids, scoring_ids, None), piece.answers, fresh)
         except NotHumeData as not_hume:
             error = error or not_hume
     if not found:
         raise error or NotHumeData("There is nothing in it.", item="the archive")
+
+
+def _first(scoring_ids: Iterable[str], seen: set[str]) -> list[bool]:
+    """Tell which scorings are there for the first time, and take note of them."""
+    first = []
+    for scoring in scoring_ids:
+        first.append(scoring not in seen)
+        seen.add(scoring)
+    return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +179,8 @@ def _parts(source: SavedSource) -> Iterator[tuple[str, SavedPart]]:
             try:
                 with opened_parts(saved, limits) as parts:
                     yield from ((uri_of_part(saved.uri, part), part) for part in parts)
+            except LakeError:  # no room for temporary files
+                raise
             except OSError as error:
                 raise UnreadableResponse(f"{saved.uri} cannot be read: {error.strerror}.", item=saved.uri) from error
     else:
