@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from humeanalytics.errors import Interrupted, LakeMixed, UsageError
 from humeanalytics.jobs.bookkeeping import ROWS, load_rows, roll_forward_rows
 from humeanalytics.jobs.flow import open_flow, run_row
-from humeanalytics.jobs.ledger import Ledger, now
+from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.load_content import load_id_of
 from humeanalytics.jobs.manifest import read_manifest
 from humeanalytics.jobs.processes import WorkerDied, cores, map_in_order, worker_pool
@@ -155,7 +156,7 @@ class _Ingest:
     ) -> None:
         self._lake, self._ledger, self._summary = lake, ledger, summary
         self._settings, self._progress, self._keep_raw = settings, progress, keep_raw
-        self._received_at = now()
+        self._received_at = datetime.now(UTC)
         self._scores_rounded = self._names_doubled = 0
         self._same_texts: list[str] = []
         self.scorings: set[str] = set()

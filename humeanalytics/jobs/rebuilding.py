@@ -94,9 +94,9 @@ class _Kept:
         return self.response_id, uri_of(str(self.meta.get("uri", "")))
 
     @property
-    def order(self) -> tuple[str, list[int], str]:
-        """When it came, and of saved answers as which of those that were read together."""
-        return str(self.meta.get("received_at") or ""), self.meta.get("order") or [], self.path
+    def order(self) -> tuple[str, int, str]:
+        """When it came, and of the members of an archive as which of them."""
+        return str(self.meta.get("received_at") or ""), int(self.meta.get("nth") or 0), self.path
 
 
 class _Rebuild:

@@ -12,9 +12,9 @@ from humeanalytics.jobs.bookkeeping import Row, load_rows
 from humeanalytics.jobs.manifest import Manifest, ManifestRow
 from humeanalytics.jobs.sameness import Sameness
 from humeanalytics.jobs.saved_items import place_of
-from humeanalytics.jobs.saved_known import items_of, known_ties, recordings_of
+from humeanalytics.jobs.saved_known import items_of, known_ties, labels_of, recordings_of
 from humeanalytics.jobs.saved_load import FLOW
-from humeanalytics.jobs.settling import MOVED, labels_of
+from humeanalytics.jobs.settling import MOVED
 from humeanalytics.jobs.summary import RunSummary, few
 from humeanalytics.lake.lake import Lake
 

@@ -36,7 +36,7 @@ class Met:
         fingerprint: Of its rows.
         rows: How many.
         file: The file as that payload names it.
-        response_id: The payload.
+        payload: The payload, as `payload_key` calls it.
         jobs: What is known of Hume's job: the id it told, and ids in the name of the file.
         alone: Whether it was in a CSV alone, which tells of no file.
     """
@@ -47,7 +47,7 @@ class Met:
     fingerprint: str
     rows: int
     file: str
-    response_id: str
+    payload: str
     jobs: frozenset[str]
     alone: bool = False
 
@@ -92,8 +92,8 @@ class Sameness:
         self._met: dict[str, Met] = {}
         self._by_place: dict[tuple[str, str, str], str] = {}
         self._by_print: dict[tuple[str, str], list[Met]] = defaultdict(list)
-        self._by_response: dict[str, dict[str, Met]] = defaultdict(dict)
-        self._responses: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        self._by_payload: dict[str, dict[str, Met]] = defaultdict(dict)
+        self._payloads: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)  # by print
         self._told: dict[str, set[str]] = {}
         self._of_job: dict[str, set[str]] = defaultdict(set)
         self._untold: set[str] = set()
@@ -108,16 +108,16 @@ class Sameness:
             self._by_place.setdefault((met.model, met.fingerprint, met.recording_id), met.scoring_id)
             if met.rows:
                 self._by_print[met.model, met.fingerprint].append(met)
-            self.add_source(met.scoring_id, met.response_id, met.jobs)
+            self.add_source(met.scoring_id, met.payload, met.jobs)
 
-    def add_source(self, scoring_id: str, response_id: str, jobs: frozenset[str]) -> None:
+    def add_source(self, scoring_id: str, payload: str, jobs: frozenset[str]) -> None:
         """Take note that a scoring that was added was met in a payload too."""
-        self._by_response[response_id][scoring_id] = met = self._met[scoring_id]
-        self._responses[met.model, met.fingerprint][response_id] = None
-        self._told.setdefault(response_id, set()).update(jobs)
+        self._by_payload[payload][scoring_id] = met = self._met[scoring_id]
+        self._payloads[met.model, met.fingerprint][payload] = None
+        self._told.setdefault(payload, set()).update(jobs)
         for job in jobs:
-            self._of_job[job].add(response_id)
-        (self._untold.discard if self._told[response_id] else self._untold.add)(response_id)
+            self._of_job[job].add(payload)
+        (self._untold.discard if self._told[payload] else self._untold.add)(payload)
 
     def canonical(self, recording_id: str) -> str:
         """Return the one id that stands for all that mean the same recording: of these the one that tells most."""
@@ -151,6 +151,7 @@ class Sameness:
         files = list(_files(payload))
         jobs = jobs_of(payload.uri, payload.job_id)
         alone = payload.kind == ALONE
+        key = payload_key(payload.response_id, payload.uri, payload.job_id)
         ties = self._tie_media(files)
         ties += self._tie_texts(files, jobs)
         ties += self._tie_long_texts(files, alone)
@@ -160,9 +161,9 @@ class Sameness:
             known.append(before)
             if before is None:
                 place = (recording_id, answer.model, answer.fingerprint, answer.rows, answer.file)
-                self.add(Met(scoring_id, *place, payload.response_id, jobs, alone))
+                self.add(Met(scoring_id, *place, key, jobs, alone))
             else:
-                self.add_source(before, payload.response_id, jobs)
+                self.add_source(before, key, jobs)
         return Recognised(known, ties)
 
     def _known(self, answer: Answer, recording_id: str) -> str | None:
@@ -172,7 +173,7 @@ class Sameness:
     def _tie_media(self, files: Sequence[_File]) -> list[tuple[str, str]]:
         """Tie files to recordings that have the very same rows in time; then those without rows beside them."""
         ties: list[tuple[str, str]] = []
-        responses: set[str] = set()
+        payloads: set[str] = set()
         taken: set[str] = set()
         silent: dict[str, list[_File]] = defaultdict(list)
         for file in files:
@@ -183,14 +184,14 @@ class Sameness:
                 met for each in prints.items() for met in self._by_print.get(each, ()) if self._may_be(file, met.recording_id)
             ]
             if found:
-                best = min(found, key=lambda met: self._distance(file, met, responses, taken))
-                responses.add(best.response_id)
+                best = min(found, key=lambda met: self._distance(file, met, payloads, taken))
+                payloads.add(best.payload)
                 ties += self._tied(file, best.recording_id)
                 for met in found:  # each CSV of a recording may have come alone
                     ties += self._tied(file, met.recording_id) if met.alone and self._may_be(file, met.recording_id) else []
             taken.add(self.canonical(file.recording_id))
         beside: dict[str, set[str]] = defaultdict(set)
-        for met in (met for response in sorted(responses) for met in self._by_response[response].values()):
+        for met in (met for payload in sorted(payloads) for met in self._by_payload[payload].values()):
             beside[met.file].add(self.canonical(met.recording_id))
         for name, alike in silent.items():  # a model that finds nothing says the same of everybody: here the name decides
             others = [other for other in beside[name] if self._may_be(alike[0], other)]
@@ -199,12 +200,12 @@ class Sameness:
         return ties
 
     def _distance(
-        self, file: _File, met: Met, responses: Collection[str], taken: Collection[str]
+        self, file: _File, met: Met, payloads: Collection[str], taken: Collection[str]
     ) -> tuple[bool, bool, bool, bool, str]:
         """Order what a file may be: known to be so, of its name, no other file of its payload, where others were found."""
         other = self.canonical(met.recording_id)
         is_other = self.canonical(file.recording_id) != other
-        return is_other, met.file != file.name, other in taken, met.response_id not in responses, met.scoring_id
+        return is_other, met.file != file.name, other in taken, met.payload not in payloads, met.scoring_id
 
     def _tie_texts(self, files: Sequence[_File], jobs: frozenset[str]) -> list[tuple[str, str]]:
         """Tie the texts of a job to those of the same job in another payload."""
@@ -212,14 +213,18 @@ class Sameness:
         if not texts:
             return []
         media = {self.canonical(file.recording_id) for file in files if file.prints(timed=True)}
-        rarest = min((self._responses.get(each, {}) for text in texts for each in text.prints(timed=False).items()), key=len)
+        silent = {file.name: None for file in files if not any(answer.rows for answer, _ in file.answers)}
+        rarest = min((self._payloads.get(each, {}) for text in texts for each in text.prints(timed=False).items()), key=len)
         may_be = rarest if not jobs else set().union(self._untold, *(self._of_job.get(job, ()) for job in jobs)) & rarest.keys()
-        for response in sorted(may_be):
+        for payload in sorted(may_be):
             others: dict[str, dict[str, Met]] = defaultdict(dict)
-            for met in self._by_response[response].values():
+            for met in self._by_payload[payload].values():
                 if met.rows:
                     others[self.canonical(met.recording_id)][met.model] = met
-            if media <= others.keys() and (pairs := self._paired(texts, {o: others[o] for o in others.keys() - media})):
+            scored = (met for met in self._by_payload[payload].values() if self.canonical(met.recording_id) not in others)
+            if not media <= others.keys() or not _are_alike(silent, {met.file: None for met in scored}):
+                continue
+            if pairs := self._paired(texts, {other: others[other] for other in others.keys() - media}):
                 return [tie for file, other in pairs for tie in self._tied(file, other)]
         return []
 
@@ -298,6 +303,11 @@ def jobs_of(uri: str, job_id: str | None) -> frozenset[str]:
     return frozenset(each.lower() for each in (*named, *([job_id] if job_id else ())))
 
 
+def payload_key(response_id: str, uri: str, job_id: str | None) -> str:
+    """Return what stands for a payload: of several jobs the very same bytes may be the answer, where only texts are in it."""
+    return f"{response_id}/{namespace_of(uri, job_id, response_id)}"
+
+
 def platform_job(uri: str) -> str | None:
     """Return the id of Hume's job in the name that the platform gave a download.
 
@@ -333,6 +343,11 @@ def _files(payload: Payload) -> Iterator[_File]:
 def is_random(name: str) -> bool:
     """Tell whether a name is a random number, as the platform calls files."""
     return _UUID.fullmatch(name) is not None
+
+
+def _are_alike(names: Collection[str], others: Collection[str]) -> bool:
+    """Tell whether names may be those of the same files: they are the same, or as many of which some are random."""
+    return sorted(names) == sorted(others) or (len(names) == len(others) and any(map(_are_random, (names, others))))
 
 
 def _are_random(names: Iterable[str]) -> bool:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from humeanalytics.jobs.sameness import ALONE, Met, Sameness, jobs_of
+from humeanalytics.jobs.sameness import ALONE, Met, Sameness, jobs_of, namespace_of, payload_key
 from humeanalytics.jobs.saved_items import place_of
 from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.lake.lake import Lake
 from humeanalytics.tables.schema import schema_of
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_SOURCE = ("scoring_id", "response_id", "uri")
 _SCORING = ("scoring_id", "recording_id", "model", "fingerprint", "rows", "file", "response_id", "hume_job_id")
 
 
@@ -37,34 +38,50 @@ def look_up(lake: Lake, sameness: Sameness, payloads: Iterable[Payload]) -> None
     prints = {answer.fingerprint for payload in payloads for answer in payload.answers if answer.rows}
     recordings = sameness.same_as(each for payload in payloads for each in payload.recording_ids)
     alike = _scorings(lake, fingerprint=prints)
-    _learn(lake, sameness, [*alike, *_scorings(lake, recording_id=recordings)], {row["response_id"] for row in alike})
+    responses = {row["response_id"] for row in alike if row["response_id"]}
+    sources = list(_rows(lake, "scoring_sources", _SOURCE, response_id=responses))
+    beside = _scorings(lake, scoring_id={row["scoring_id"] for row in sources})
+    scorings = [*alike, *_scorings(lake, recording_id=recordings), *_scorings(lake, response_id=responses), *beside]
+    _learn(lake, sameness, scorings, sources)
 
 
 def learn_loads(lake: Lake, sameness: Sameness, load_ids: Collection[str]) -> None:
     """Let ``sameness`` know all scorings and ties of some loads."""
     for one, other in known_ties(lake, load_ids) if load_ids else ():
         sameness.tie(one, other)
-    scorings = _scorings(lake, load_id=load_ids)
-    _learn(lake, sameness, scorings, {row["response_id"] for row in scorings})
+    _learn(lake, sameness, _scorings(lake, load_id=load_ids), list(_rows(lake, "scoring_sources", _SOURCE, load_id=load_ids)))
 
 
-def _learn(lake: Lake, sameness: Sameness, scorings: list[dict[str, Any]], responses: set[str | None]) -> None:
-    """Take note of scorings, and of all else that is in some payloads."""
-    whole = {each for each in responses if each}
-    sources = list(_rows(lake, "scoring_sources", ("scoring_id", "response_id"), response_id=whole))
-    rows = [*scorings, *_scorings(lake, response_id=whole), *_scorings(lake, scoring_id={row["scoring_id"] for row in sources})]
-    jobs: dict[str, frozenset[str]] = defaultdict(frozenset)
+def _learn(lake: Lake, sameness: Sameness, scorings: list[dict[str, Any]], sources: list[dict[str, Any]]) -> None:
+    """Take note of scorings, and of the payloads that these were met in once more."""
+    wanted = {row["response_id"] or "" for row in (*scorings, *sources)}
+    columns = ("response_id", "uri", "hume_job_id", "kind", "received_at")
+    places: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
     alone: set[str] = set()
-    told = {row["response_id"] or "" for row in rows}
-    for row in _rows(lake, "responses", ("response_id", "uri", "kind"), response_id=told):
-        jobs[row["response_id"]] |= jobs_of(row["uri"] or "", None)
+    for row in sorted(_rows(lake, "responses", columns, response_id=wanted), key=lambda row: row["received_at"] or _LONG_AGO):
+        places[row["response_id"]].append((row["uri"] or "", row["hume_job_id"]))
         alone |= {row["response_id"]} if row["kind"] == ALONE else set()
-    for row in rows:
+    for row in scorings:
         response_id = row["response_id"] or row["scoring_id"]
-        place = (row["scoring_id"], row["recording_id"], row["model"], row["fingerprint"], row["rows"] or 0, row["file"] or "")
-        sameness.add(Met(*place, response_id, jobs[response_id] | jobs_of("", row["hume_job_id"]), response_id in alone))
-    for row in sources:  # of scorings that are all among those
-        sameness.add_source(row["scoring_id"], row["response_id"], frozenset())
+        of_rows = (row["model"], row["fingerprint"], row["rows"] or 0, row["file"] or "")
+        uri, job_id = _first_met(row, places[response_id])
+        jobs = jobs_of(uri, job_id or row["hume_job_id"])
+        key = payload_key(response_id, uri, job_id)
+        sameness.add(Met(row["scoring_id"], row["recording_id"], *of_rows, key, jobs, response_id in alone))
+    noted = {row["scoring_id"] for row in scorings}
+    for row in sources:
+        if row["scoring_id"] in noted:
+            job_id = dict(places[row["response_id"]]).get(row["uri"])
+            key = payload_key(row["response_id"], row["uri"], job_id)
+            sameness.add_source(row["scoring_id"], key, jobs_of(row["uri"], job_id))
+
+
+def _first_met(scoring: dict[str, Any], places: Sequence[tuple[str, str | None]]) -> tuple[str, str | None]:
+    """Return where a scoring was met first: URI and Hume's id of the job. Of several places the id of its recording may tell."""
+    for uri, job_id in places:
+        if scoring["recording_id"].startswith(f"name:{namespace_of(uri, job_id, scoring['response_id'])}/"):
+            return uri, job_id
+    return places[0] if places else ("", None)
 
 
 def _scorings(lake: Lake, **wanted: Collection[str]) -> list[dict[str, Any]]:
@@ -86,6 +103,19 @@ def items_of(lake: Lake, recording_ids: Collection[str]) -> list[dict[str, Any]]
         if before is None or (before["seen_at"] or _LONG_AGO) <= (row["seen_at"] or _LONG_AGO):
             newest[row["item_id"]] = row
     return sorted(newest.values(), key=lambda row: row["item_id"])
+
+
+def labels_of(lake: Lake, item_ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return the labels of some items as they hold now, by item and key."""
+    newest: dict[tuple[str, str], tuple[datetime, str, str]] = {}
+    for row in _rows(lake, "labels", ("item_id", "key", "value", "set_at", "load_id"), item_id=item_ids):
+        said, place = (row["set_at"] or _LONG_AGO, row["load_id"], row["value"] or ""), (row["item_id"], row["key"])
+        newest[place] = max(said, newest.get(place, said))
+    labels: dict[str, dict[str, str]] = defaultdict(dict)
+    for (item_id, key), (_, _, value) in newest.items():
+        if value:
+            labels[item_id][key] = value
+    return labels
 
 
 def unseen_recordings(lake: Lake) -> set[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
@@ -122,14 +122,16 @@ class _Reader:
         part = held(part)
         sha256, size_bytes = digest_of(part)
         kind = _KINDS.get(part.detected.kind, "predictions")
-        payload = Payload(uri, kind, response_id=sha256, size_bytes=size_bytes)
-        payload.received_at, payload.saved_at = self._task.received_at, saved_at
+        number, nth = order
+        # So that rebuilt tables are the same: what was read in one run came in the order in which it was taken up.
+        received_at = (self._task.received_at + timedelta(microseconds=number)).isoformat()
+        payload = Payload(uri, kind, response_id=sha256, size_bytes=size_bytes, received_at=received_at, saved_at=saved_at)
         keeps_json = self._task.keep_raw and kind == "predictions"
         with ExitStack() as stack:
             kept = stack.enter_context(self._raw.writer("batch", kind, "json")) if keeps_json else None
             rows = self._rows(part, payload, None if kept is None else _Keep(kept), sha256)
             try:
-                raw = self._kept(part, payload, kept, order)
+                raw = self._kept(part, payload, kept, nth)
             except BaseException:
                 rows.abort()
                 raise
@@ -158,11 +160,11 @@ class _Reader:
             payload.clear()
             namespace = told
 
-    def _kept(self, part: SavedPart, payload: Payload, kept: RawWriter | None, order: list[int]) -> RawResponse | None:
+    def _kept(self, part: SavedPart, payload: Payload, kept: RawWriter | None, nth: int) -> RawResponse | None:
         """Put a payload under raw/ for good: JSON that was kept while it was read, or CSVs, or answers of v1."""
         if not self._task.keep_raw:
             return None
-        meta = {"origin": SAVED, "uri": payload.uri, "received_at": payload.received_at, "order": order}
+        meta = {"origin": SAVED, "uri": payload.uri, "received_at": payload.received_at, "nth": nth}
         meta |= {"namespace": payload.namespace, "saved_at": payload.saved_at}
         if kept is not None:
             return kept.commit(meta)

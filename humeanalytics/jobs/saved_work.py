@@ -35,7 +35,7 @@ class Payload:
         response_id: What it is kept under in raw/, or its sha256 where it is not kept.
         raw_path: Its path under raw/, if it is kept.
         size_bytes: Before compression.
-        received_at: When the run began that read it, in ISO 8601.
+        received_at: When it came, in ISO 8601: the moment the run began that read it, and a microsecond for each input before.
         saved_at: When the file was last changed, in ISO 8601.
         dialect: The form it was read from.
         job_id: Hume's id of the job, where the payload tells.
@@ -119,7 +119,7 @@ class ReadTask:
         keep_raw: Whether to keep the payloads under raw/.
         limits: What archives may hold.
         rows_held: A payload with more rows than about so many is written piece by piece.
-        received_at: When the run began, in ISO 8601.
+        received_at: When the run began.
         first: Which of all inputs of the run the first of these is.
     """
 
@@ -129,7 +129,7 @@ class ReadTask:
     keep_raw: bool
     limits: Limits
     rows_held: int
-    received_at: str
+    received_at: datetime
     first: int
 
 

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-
 from humeanalytics.jobs.bookkeeping import Row, load_rows
 from humeanalytics.jobs.sameness import Sameness
 from humeanalytics.jobs.saved_items import has_no_name, place_of
-from humeanalytics.jobs.saved_known import items_of, known_ties
+from humeanalytics.jobs.saved_known import items_of, known_ties, labels_of
 from humeanalytics.jobs.saved_load import FLOW
 from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.lake.lake import Lake
@@ -73,13 +71,3 @@ def retired(lake: Lake, pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, An
                 known[key] = value
                 rows["labels"].append({"item_id": stays["item_id"], "key": key, "value": value, "set_at": at})
     return rows
-
-
-def labels_of(lake: Lake, item_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return the labels of some items, by item and key."""
-    labels: dict[str, dict[str, str]] = defaultdict(dict)
-    if item_ids:
-        wanted = pa.table({"item_id": pa.array(item_ids, pa.string())})
-        for row in lake.sql("SELECT item_id, key, value FROM labels SEMI JOIN wanted USING (item_id)", wanted=wanted).rows():
-            labels[row["item_id"]][row["key"]] = row["value"]
-    return labels

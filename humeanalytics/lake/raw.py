@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
 
@@ -31,7 +31,7 @@ _INCOMING = ".incoming"
 _META = ".meta.json"
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _RESPONSE_ID = re.compile(r"[0-9a-f]{64}")
-_OF_THE_TIME = frozenset(("received_at", "order"))
+_OF_THE_TIME = frozenset(("received_at", "nth"))
 _DEAD_S = 3600.0
 _FORGOTTEN_S = 7 * 86400.0
 
@@ -106,8 +106,7 @@ class RawStore:
         path = self.file(response)
         if path.suffix != ".zst":
             return path.open("rb")
-        # What a BufferedReader needs of a raw stream, an Arrow stream has.
-        return io.BufferedReader(cast(io.RawIOBase, pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")), 1 << 20)
+        return io.BufferedReader(_Unpacked(path), 1 << 20)
 
     def file(self, response: str) -> Path:
         """Return the file of a response id or of a path below ``raw/``."""
@@ -162,6 +161,29 @@ class RawStore:
             dead = host == socket.gethostname() and pid.isdecimal() and not _alive(int(pid))
             if untouched_s > _FORGOTTEN_S or (dead and untouched_s > _DEAD_S):
                 path.unlink(missing_ok=True)
+
+
+class _Unpacked(io.RawIOBase):
+    """An answer as it was before it was compressed. What is broken by now is told as such."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        try:
+            data = self._stream.read(len(buffer))
+        except OSError as error:
+            raise UnreadableResponse(f"{self._path} is broken: {error}.", item=str(self._path)) from error
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 class RawWriter:

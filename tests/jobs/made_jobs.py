@@ -196,3 +196,19 @@ def rows_of(*jobs: SavedJob) -> Counter[str]:
     for job in jobs:
         total += job.rows()
     return total
+
+
+#: Columns that tell of the run and not of what was read.
+_OF_THE_RUN = {"load_id", "loaded_at", "seen_at", "set_at", "run_id", "happened_at", "received_at", "committed_at", "raw_path"}
+SHOWN = ("prosody", "burst", "language", "scorings", "scoring_sources", "responses", "items", "recordings", "errors")
+SHOWN += ("recording_aliases", "labels", "prosody_labelled")
+
+
+def contents(lake: Lake, *, but: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:
+    """Whatever a lake tells of what was read, but not of when."""
+    found = {}
+    for table in SHOWN:
+        columns = [row["column_name"] for row in lake.sql(f"DESCRIBE {table}").rows()]
+        wanted = ", ".join(f'"{name}"' for name in columns if name not in _OF_THE_RUN and name not in but)
+        found[table] = lake.sql(f"SELECT {wanted} FROM {table} ORDER BY ALL").rows()
+    return found
