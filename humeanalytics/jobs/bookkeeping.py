@@ -73,6 +73,7 @@ def kept_rows(lake: Lake, response_id: str) -> dict[str, list[Row]]:
 def roll_forward_rows(lake: Lake, pending: Pending) -> None:
     """Commit what is missing of a load of bookkeeping rows that a killed run left behind."""
     rows = kept_rows(lake, pending.members["response_id"])
+    lake.loads.tidy(pending.load_id)
     tables = {name: table_of(name, each, pending.load_id) for name, each in rows.items()}
     lake.loads.commit_all(pending.load_id, pending.flow, pending.run_id, pending.members, tables)
 

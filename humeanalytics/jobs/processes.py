@@ -43,6 +43,8 @@ def worker_pool(workers: int) -> Iterator[Callable[[], Executor]]:
     def pool() -> Executor:
         made: Executor = ProcessPoolExecutor(max_workers=workers, initializer=_follow, initargs=(os.getpid(),))
         pools.append(made)
+        with _uninterrupted():
+            made.submit(os.getpid)  # which starts the processes
         return made
 
     try:
@@ -52,8 +54,21 @@ def worker_pool(workers: int) -> Iterator[Callable[[], Executor]]:
             each.shutdown(wait=True, kill_workers=True)
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait. Processes that are started meanwhile never get it: every process of a terminal does, one answers."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _follow(leader_pid: int) -> None:
-    """In a worker: leave Ctrl-C, which every process of a terminal gets, to the one that started it; and end when that ends."""
+    """In a worker: leave Ctrl-C to the one that started it, and end when that ends."""
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(leader_pid,), daemon=True).start()

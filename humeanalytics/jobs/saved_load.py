@@ -80,6 +80,8 @@ class SavedLoad:
                 if scoring not in seen and (is_here or before is not None):
                     stale.add(scoring)
                 seen.add(scoring)
+            before_or_new = zip(recognition.known, payload.scoring_ids, strict=True)
+            self.scorings.update(before or scoring for before, scoring in before_or_new)
             if is_here:
                 known.add(payload.uri)
             else:
@@ -101,7 +103,6 @@ class SavedLoad:
         for each in set(payload.recording_ids) & self._by_md5.keys():
             self._content.add("recording_aliases", same_bytes_row(each, self._by_md5.pop(each)))
         add_payload(self._content, answered_of(payload), payload, recognised, run_id=self._summary.run_id)
-        self.scorings.update(known or scoring for known, scoring in zip(recognised.known, payload.scoring_ids, strict=True))
         self._summary.answers["found"] += len(payload.answers)
         self._summary.answers["met_before"] += sum(known is not None for known in recognised.known)
         new: list[tuple[Answer, str]] = []

@@ -117,11 +117,12 @@ class Loads:
         self._require_announced(load_id)
         return self._table(table).adopt(load_id, written)
 
-    def tidy(self, load_id: str, written: Iterable[Written]) -> None:
-        """Remove what was written for a load and is not among what it adopts: a process died over it, or it was read twice."""
+    def tidy(self, load_id: str, written: Iterable[Written] = ()) -> None:
+        """Remove what was written for a load, and is in no table and not among what it is about to adopt: a process died over it."""
         kept = {path for each in written for path in each.paths}
-        for name in self._names():
-            self._table(name).remove_parts(load_id, but=kept)
+        for table in map(self._table, self._names()):
+            if not table.holds(load_id):
+                table.remove_parts(load_id, but=kept)
 
     def _require_announced(self, load_id: str) -> None:
         if not self._marker(load_id).exists() and not self.is_complete(load_id):
