@@ -41,6 +41,14 @@ class _File:
     recording: Recording
     name: str
 
+    @property
+    def endings(self) -> list[str]:
+        """Return what Hume may have called it: the end of its path, however much of that; of a member, all of its path."""
+        if "!/" in self.recording.source.uri:
+            return [self.name]
+        parts = PurePath(self.recording.source.uri).parts
+        return ["/".join(parts[start:]) for start in range(1, len(parts))]
+
 
 @dataclass(slots=True)
 class _Loose:
@@ -163,7 +171,10 @@ def _ties(loose: Sequence[_Loose], files: Sequence[_File], ends_s: Mapping[str, 
     by_md5: dict[str, list[_File]] = defaultdict(list)
     by_name: dict[str, list[_File]] = defaultdict(list)
     by_stem: dict[str, list[_File]] = defaultdict(list)
+    by_ending: dict[str, list[_File]] = defaultdict(list)
     for file in files:
+        for ending in file.endings:
+            by_ending[ending].append(file)
         by_name[file.name].append(file)
         by_stem[PurePath(file.name).stem].append(file)
         if file.recording.md5:
@@ -178,20 +189,21 @@ def _ties(loose: Sequence[_Loose], files: Sequence[_File], ends_s: Mapping[str, 
             ties.append(_Tie(one, [(item, _likest(item, of_md5)) for item in one.items], "md5"))
         elif not any(each.startswith("md5:") for each in one.ids):  # else another file of that name, or none
             rest.append(one)
-    holders: dict[tuple[str, str | None], int] = defaultdict(int)  # v1 answers about sound and about pictures one by one
+    claims: list[tuple[_Loose, str, dict[str, _File]]] = []
+    claimed: dict[tuple[str, str | None], int] = defaultdict(int)  # v1 answers about sound and about pictures one by one
     for one in rest:
-        for name in one.files | one.names:
-            holders[name, one.v1_model] += 1
-    for one in rest:
-        ways = [(one.files, by_name), (one.names, by_name)]
+        ways = [(one.files, by_ending)]  # with all its folders: p2/a.wav is not p1/a.wav
         if one.v1_model:  # called after the file it was saved in, which may lack the suffix
-            ways.append((one.names, by_stem))
+            ways += [(one.names, by_name), (one.names, by_stem)]
         names, named = next(((names, named) for names, files_by in ways if (named := _named(names, files_by))), ([], {}))
-        if not named:
-            continue
+        if named:
+            claims.append((one, min(names), named))
+        for recording_id in named:
+            claimed[recording_id, one.v1_model] += 1
+    for one, name, named in claims:
         uri = one.items[0]["uri"]
-        if len(named) > 1 or any(holders[name, one.v1_model] > 1 for name in names):
-            notes.append(f"{uri}: not tied to a recording, because {min(names)!r} is the name of more than one.")
+        if len(named) > 1 or any(claimed[recording_id, one.v1_model] > 1 for recording_id in named):
+            notes.append(f"{uri}: not tied to a recording, because {name!r} may be the name of more than one.")
             continue
         [file] = named.values()
         end_s = max((ends_s.get(each, 0.0) for each in one.ids), default=0.0)

@@ -118,7 +118,7 @@ class Loads:
         return self._table(table).adopt(load_id, written)
 
     def tidy(self, load_id: str, written: Iterable[Written] = ()) -> None:
-        """Remove what was written for a load, and is in no table and not among what it is about to adopt: a process died over it."""
+        """Remove what was written for a load and is neither in a table nor about to be adopted: a process died over it."""
         kept = {path for each in written for path in each.paths}
         for table in map(self._table, self._names()):
             if not table.holds(load_id):
