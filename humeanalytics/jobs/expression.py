@@ -38,6 +38,8 @@ _GRACE_S = 60.0
 #: How often a run takes up again what it lost itself.
 _MOST_ROUNDS = 5
 _LOOK_AROUND_S = 0.1
+#: What is said of an upload whose answer was lost, by whether it was billed.
+_OUTCOMES = {"yes": "billed", "no": "not billed", "unknown": "cannot tell"}
 
 
 class ExpressionFlow:
@@ -87,10 +89,10 @@ class ExpressionFlow:
             How many were ``billed``, ``not billed``, or ``cannot tell``.
         """
         floor, ledger = self._floor, self._floor.ledger
-        uploads = [u for u in ledger.uploads_in(upload_states.UNKNOWN, origin=floor.api.origin) if u.billed != "no"]
-        # One that was billed stays billed, but its run must not be taken for another upload's.
-        outcome = Counter("billed" for upload in uploads if upload.billed == "yes")
-        lost = [_lost(upload) for upload in uploads if upload.billed != "yes"]
+        uploads = ledger.uploads_in(upload_states.UNKNOWN, origin=floor.api.origin)
+        # What was found once stays so.
+        outcome = Counter(_OUTCOMES[upload.billed] for upload in uploads if upload.billed in ("yes", "no"))
+        lost = [_lost(upload) for upload in uploads if upload.billed not in ("yes", "no")]
         if not lost:
             return outcome
         asked_ms = floor.api.server_now_ms()
@@ -101,7 +103,7 @@ class ExpressionFlow:
         for upload_id, verdict in judge(lost, listed, claimed, settled_before_ms=settled_before_ms).items():
             metered_s, run_id = (verdict.run.metered_s, verdict.run.run_id) if verdict.run else (None, None)
             await in_thread(ledger.record_bill, upload_id, verdict.billed, metered_s, run_id)
-            outcome[{"yes": "billed", "no": "not billed", "unknown": "cannot tell"}[verdict.billed]] += 1
+            outcome[_OUTCOMES[verdict.billed]] += 1
         return outcome
 
     # ------------------------------------------------------------------------------------------------ the run

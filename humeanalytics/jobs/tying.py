@@ -189,20 +189,22 @@ def _ties(loose: Sequence[_Loose], files: Sequence[_File], ends_s: Mapping[str, 
             ties.append(_Tie(one, [(item, _likest(item, of_md5)) for item in one.items], "md5"))
         elif not any(each.startswith("md5:") for each in one.ids):  # else another file of that name, or none
             rest.append(one)
-    claims: list[tuple[_Loose, str, dict[str, _File]]] = []
-    claimed: dict[tuple[str, str | None], int] = defaultdict(int)  # v1 answers about sound and about pictures one by one
+    claims: list[tuple[int, _Loose, str, dict[str, _File]]] = []
+    claimed: dict[tuple[str, str | None], list[int]] = defaultdict(list)  # v1 answers of sound and of pictures one by one
     for one in rest:
         ways = [(one.files, by_ending)]  # with all its folders: p2/a.wav is not p1/a.wav
         if one.v1_model:  # called after the file it was saved in, which may lack the suffix
             ways += [(one.names, by_name), (one.names, by_stem)]
-        names, named = next(((names, named) for names, files_by in ways if (named := _named(names, files_by))), ([], {}))
-        if named:
-            claims.append((one, min(names), named))
-        for recording_id in named:
-            claimed[recording_id, one.v1_model] += 1
-    for one, name, named in claims:
+        for way, (names, files_by) in enumerate(ways):
+            if named := _named(names, files_by):
+                claims.append((way, one, min(names), named))
+                for recording_id in named:
+                    claimed[recording_id, one.v1_model].append(way)
+                break
+    for way, one, name, named in claims:
         uri = one.items[0]["uri"]
-        if len(named) > 1 or any(claimed[recording_id, one.v1_model] > 1 for recording_id in named):
+        [best, *others] = sorted(each for recording_id in named for each in claimed[recording_id, one.v1_model])
+        if way > best or others[:1] == [way]:  # a file that a whole name tells is not for one that lacks its suffix
             notes.append(f"{uri}: not tied to a recording, because {name!r} may be the name of more than one.")
             continue
         [file] = named.values()

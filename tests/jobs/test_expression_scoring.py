@@ -295,6 +295,7 @@ def test_a_lost_answer_is_looked_for_and_sent_again_only_as_told(hume: Sandbox, 
     hume.advance_clock(5)
     found = reconcile(lake, settings=settings)
     assert (found.uploads, found.exit_code) == ({"billed": 1, "not billed": 1}, 3), str(found)
+    assert reconcile(lake, settings=settings).uploads == found.uploads, "what was found once is told again until it is sent"
     assert len(hume.submissions()) == 3, "to look sends nothing"
     unbilled = ha.score(folder, lake, settings=settings, resend_unknown="unbilled")
     assert (unbilled.recordings["scored"], unbilled.recordings["unknown"], unbilled.in_doubt_s) == (1, 1, 0.0)
