@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,17 +10,26 @@ import msgspec
 from humeanalytics.errors import UnreadableResponse
 from humeanalytics.jobs import upload_states
 from humeanalytics.jobs.ledger import Ledger, now
-from humeanalytics.jobs.pacing import Lanes
 from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.raw import RawFile, RawResponse, RawWriter
 from humeanalytics.tables.expression import Placement, Received, Uploaded, read_received
 
 
 class AnswerSink:
-    """A `Sink` that keeps an answer under raw/. Called once for each attempt; a further one means that the service is busy."""
+    """A `Sink` that keeps an answer under raw/. Called once for each attempt; a further one means that the service is busy.
 
-    def __init__(self, lake: Lake, lanes: Lanes, model: str, meta: dict[str, Any]) -> None:
-        self._lake, self._lanes, self._model, self._meta = lake, lanes, model, meta
+    Args:
+        lake: Where it is kept.
+        complained: Called when the service took an attempt for one too many.
+        came: Called when the answer is whole: what is left to do is the disk's.
+        model: What answered: ``audio`` or ``video``.
+        meta: What is noted beside the answer.
+    """
+
+    def __init__(
+        self, lake: Lake, complained: Callable[[], None], came: Callable[[], None], model: str, meta: dict[str, Any]
+    ) -> None:
+        self._lake, self._complained, self._came, self._model, self._meta = lake, complained, came, model, meta
         self._attempts = 0
         self._writer: RawWriter | None = None
         self.kept: RawResponse | None = None
@@ -27,7 +37,7 @@ class AnswerSink:
     def __call__(self) -> AnswerSink:
         self._attempts += 1
         if self._attempts > 1:
-            self._lanes.complained()
+            self._complained()
         self._writer = self._lake.raw.writer("expression", self._model, "json")
         return self
 
@@ -37,6 +47,7 @@ class AnswerSink:
 
     def commit(self) -> None:
         assert self._writer is not None
+        self._came()
         self.kept = self._writer.commit({**self._meta, "received_at": now()})
 
     def abort(self) -> None:

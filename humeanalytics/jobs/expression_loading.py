@@ -111,8 +111,9 @@ class ExpressionLoader:
         # Apart from the answers, whose tables can be made again from raw/: what went wrong on the way is not in there.
         load_rows(self._lake, {"errors": errors}, flow=FLOW, run_id=self._run_id)
         self.messages += [(row["uri"], row["message"]) for row in errors if row["error"] != NOTED]
-        for job in jobs:
-            self._settle(load_id, job, self._positions(job.job_id) if done else answered.get(job.job_id, set()))
+        with self._ledger.at_once():
+            for job in jobs:
+                self._settle(load_id, job, self._positions(job.job_id) if done else answered.get(job.job_id, set()))
 
     def _read(self, errors: list[Row], job: LedgerJob, uploads: Sequence[LedgerUpload]) -> list[Measured]:
         """Read what was measured of a job, by model. What cannot be read is an error."""

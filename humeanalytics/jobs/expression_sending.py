@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -102,7 +103,7 @@ class JobSender:
 
     async def _send(self, part: Part) -> None:
         floor = self._floor
-        async with floor.lanes.lane():
+        async with floor.lanes.lane() as leave_lane:
             if floor.stopping.is_set() or not floor.budget.take(part.billed_s):
                 if not floor.stopping.is_set():
                     floor.stop_at_budget()
@@ -114,7 +115,7 @@ class JobSender:
             billed = True
             try:
                 upload_id = await in_thread(self._journal, part, placement, config)
-                billed = await self._exchange(part, placement, config, upload_id)
+                billed = await self._exchange(part, placement, config, upload_id, leave_lane)
             finally:
                 if not billed:
                     floor.budget.give_back(part.billed_s)
@@ -170,10 +171,13 @@ class JobSender:
         return upload_id
 
     # ------------------------------------------------------------------------------------------------ what comes of it
-    async def _exchange(self, part: Part, placement: Placement, config: dict[str, Any], upload_id: str) -> bool:
+    async def _exchange(
+        self, part: Part, placement: Placement, config: dict[str, Any], upload_id: str, leave_lane: Callable[[], None]
+    ) -> bool:
         """Send an upload that was written down; return whether it is, or may be, billed."""
         floor = self._floor
-        sink = AnswerSink(floor.lake, floor.lanes, part.place.model, self._noted_beside(part, placement, config, upload_id))
+        meta = self._noted_beside(part, placement, config, upload_id)
+        sink = AnswerSink(floor.lake, floor.lanes.complained, leave_lane, part.place.model, meta)
         try:
             await self._measure(part, config, sink)
         except OutcomeUnknown as error:

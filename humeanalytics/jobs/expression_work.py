@@ -57,7 +57,7 @@ class JobWork:
             self._floor.stop(error)
         finally:
             await in_thread(shutil.rmtree, self._folder, ignore_errors=True)
-        ended = await in_thread(self._settle)
+        ended = await in_thread(self._settled)
         self._floor.ended_job(self._job_id, len(self._works), ended)
 
     # ------------------------------------------------------------------------------------------------ parts
@@ -173,8 +173,13 @@ class JobWork:
             self._ledger.move(self._job_id, states.ACCEPTED, run_id, accepted_at=now())
         self._ledger.move(self._job_id, states.FAILED, run_id, why=why, ended_at=now())
 
-    def _settle(self) -> str:
+    def _settled(self) -> str:
         """Write down how the job stands; return its state."""
+        with self._ledger.at_once():
+            self._settle()
+        return self._ledger.job(self._job_id).state
+
+    def _settle(self) -> None:
         ledger, job_id, run_id = self._ledger, self._job_id, self._floor.run_id
         state = ledger.job(job_id).state
         uploads = [u for u in ledger.uploads_of(job_id) if u.state != upload_states.RESENT]
@@ -192,4 +197,3 @@ class JobWork:
         else:
             messages = dict.fromkeys(u.message for u in uploads if u.state == upload_states.FAILED and u.message)
             self._fail("; ".join(messages) or "v1 has no model that can answer for it.")
-        return ledger.job(job_id).state

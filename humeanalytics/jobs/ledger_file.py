@@ -69,8 +69,18 @@ class LedgerFile:
         return None if row is None else row[0]
 
     @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Make what is written in the block one change: all of it survives, or nothing, and the disk is waited for once."""
+        with self._transaction():
+            yield
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._writing, self._room():
+            inner = self._db.in_transaction  # of this thread, since it holds the lock: part of what it writes at once
+            if inner:
+                yield
+                return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 #: Uploads at once that a run begins with.
@@ -32,8 +32,8 @@ class Lanes:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
-    async def lane(self) -> AsyncIterator[None]:
-        """Hold one lane while the block runs."""
+    async def lane(self) -> AsyncIterator[Callable[[], None]]:
+        """Hold one lane while the block runs, or until what is given is called, in any thread."""
         if self.used >= self.open or self._waiting:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
@@ -45,10 +45,21 @@ class Lanes:
                 raise
         else:
             self.used += 1
+        loop, held = asyncio.get_running_loop(), True
+
+        def leave() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._leave()
+
+        def leave_soon() -> None:
+            loop.call_soon_threadsafe(leave)
+
         try:
-            yield
+            yield leave_soon
         finally:
-            self._leave()
+            leave()
 
     def went_well(self) -> None:
         """An upload was answered."""

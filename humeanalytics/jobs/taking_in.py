@@ -22,10 +22,11 @@ from humeanalytics.jobs.summary import RunSummary, few
 from humeanalytics.jobs.work import Problem, Recording, Source, Standing, name_of
 from humeanalytics.lake.lake import Lake
 
-#: What was read is written down when it is this much, or this old.
+_READ_AT_ONCE = 32
+#: What was read is written down, and sent, when it is this much, or this old; at first when it is little, so that nobody waits.
 _BATCH_FILES = 1000
 _BATCH_S = 5.0
-_READ_AT_ONCE = 32
+_BATCHES_GROW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +160,15 @@ class TakingIn:
 
     async def _read(self, sources: Sequence[Source]) -> AsyncIterator[list[Recording | Problem]]:
         batch: list[Recording | Problem] = []
-        begun = time.monotonic()
+        begun, enough = time.monotonic(), _READ_AT_ONCE
         for start in range(0, len(sources), _READ_AT_ONCE):
             chunk = sources[start : start + _READ_AT_ONCE]
             reading = (in_thread(take_in, each, self._labelling.recorded_at, limits=self._limits) for each in chunk)
             batch += await asyncio.gather(*reading)
             self._progress.stage("read", start + len(chunk), len(sources))
-            if len(batch) >= _BATCH_FILES or time.monotonic() - begun > _BATCH_S:
+            if len(batch) >= enough or time.monotonic() - begun > _BATCH_S:
                 yield batch
-                batch, begun = [], time.monotonic()
+                batch, begun, enough = [], time.monotonic(), min(enough * _BATCHES_GROW, _BATCH_FILES)
         if batch:
             yield batch
 

@@ -120,8 +120,7 @@ class RawStore:
 
     def metas(self, response_id: str) -> Sequence[dict[str, Any]]:
         """Return what was noted about an answer each time it came (twice, when two jobs gave the very same bytes)."""
-        sidecars = self.folder.glob(f"*/*/{response_id[:2]}/{response_id}.*{_META}")
-        metas = [json.loads(path.read_bytes()) for path in sidecars]
+        metas = [json.loads(path.read_bytes()) for path in self._of(response_id) if path.name.endswith(_META)]
         return sorted(metas, key=lambda meta: str(meta.get("received_at") or ""))
 
     def meta(self, response_id: str) -> dict[str, Any]:
@@ -145,8 +144,13 @@ class RawStore:
                     yield RawFile(relative.parts[0], relative.parts[1], response_id, str(relative))
 
     def _files_of(self, response_id: str) -> tuple[Path, ...]:
-        found = self.folder.glob(f"*/*/{response_id[:2]}/{response_id}.*")
-        return tuple(sorted(path for path in found if not path.name.endswith(_META)))
+        return tuple(sorted(path for path in self._of(response_id) if not path.name.endswith(_META)))
+
+    def _of(self, response_id: str) -> Iterator[Path]:
+        """Yield what lies there of an answer: in the one folder of its first digits that each API and kind has."""
+        for kind in self.folder.glob("[!.]*/*"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                yield from (path for path in (kind / response_id[:2]).iterdir() if path.name.startswith(f"{response_id}."))
 
     def _remove_leftovers(self) -> None:
         """Remove what writers left that are surely gone: dead here for an hour, or untouched for a week anywhere."""

@@ -179,6 +179,7 @@ def reader_options(head: bytes) -> dict[str, str]:
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         options["probesize"] = "4096"  # FFmpeg would look for other codecs hidden in the samples, ten times as long
+        options["max_size"] = "65536"  # bytes a packet; by default a sixteenth, and as many times the work by the packet
     return options
 
 
