@@ -64,6 +64,21 @@ class Chunk:
         return self.samples / RATE_HZ
 
 
+class _OnDisk:
+    """The samples of an open WAV file, of which stretches are read."""
+
+    def __init__(self, file: BinaryIO, samples: int) -> None:
+        self._file, self._samples = file, samples
+
+    def __len__(self) -> int:
+        return self._samples
+
+    def __getitem__(self, stretch: slice) -> NDArray[np.int16]:
+        begin, end, _ = stretch.indices(self._samples)
+        self._file.seek(HEADER_BYTES + begin * SAMPLE_BYTES)
+        return np.fromfile(self._file, "<i2", max(end - begin, 0))
+
+
 class ChunkWriter:
     """Takes the samples of one channel as they come, and gives the chunks as they are complete.
 
@@ -115,14 +130,14 @@ class ChunkWriter:
 
     def _cut(self) -> Iterator[Chunk]:
         assert self._file is not None
-        self._file.seek(HEADER_BYTES)
-        sound = np.fromfile(self._file, "<i2", self._samples)
+        sound = _OnDisk(self._file, self._samples)
         cut = find_cut(sound, self._limit)
+        beyond = sound[cut.at :]
         with writing(self._path):
             self._file.truncate(HEADER_BYTES + cut.at * SAMPLE_BYTES)
         self._samples = cut.at
         yield self._complete(cut.kind)
-        self._append(sound[cut.at :])
+        self._append(beyond)
 
     def _append(self, samples: NDArray[np.int16]) -> None:
         with writing(self._path):

@@ -8,7 +8,7 @@ detector to hear that speech has ended, and to be warm before it begins again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ MARGIN_MS = 500
 _AMPLE_MARGIN_MS = 5_000
 #: The end of a chunk is searched in stretches of this length, the last one first.
 WINDOW_MS = 120_000
+_READ_MS = 30_000
 #: Hume bills 10 s at least, so neither side of a cut is shorter.
 SHORTEST_MS = 10_000
 #: How much sound beyond the limit `find_cut` wants to see, to keep the next chunk from being too short.
@@ -44,7 +45,15 @@ class Cut:
     kind: CutKind
 
 
-def find_cut(samples: NDArray[np.int16], limit: int) -> Cut:
+class Sound(Protocol):
+    """Samples, in memory or on disk, that can be read in stretches."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, stretch: slice, /) -> NDArray[np.int16]: ...
+
+
+def find_cut(samples: Sound, limit: int) -> Cut:
     """Return where to cut a sound that is longer than ``limit`` samples.
 
     Args:
@@ -65,13 +74,13 @@ def find_cut(samples: NDArray[np.int16], limit: int) -> Cut:
         >>> find_cut(talk[30 * 16_000 :], limit=25 * 16_000).kind
         'hard'
     """
-    seen = samples[: limit + LOOKAHEAD_SAMPLES]
-    if len(seen) <= limit:
-        raise ValueError(f"{len(seen)} samples need no cut: up to {limit} may stay together.")
+    seen = min(len(samples), limit + LOOKAHEAD_SAMPLES)
+    if seen <= limit:
+        raise ValueError(f"{seen} samples need no cut: up to {limit} may stay together.")
     if limit <= 2 * LOOKAHEAD_SAMPLES:
         raise ValueError(f"A limit of {limit} samples leaves no room for two pieces of {SHORTEST_MS / 1000:g} s.")
-    loudness = levels(seen)
-    last = min(limit, len(seen) - LOOKAHEAD_SAMPLES) // SAMPLES_PER_MS
+    loudness = levels(samples, seen)
+    last = min(limit, seen - LOOKAHEAD_SAMPLES) // SAMPLES_PER_MS
     begins, ends = pauses(loudness)
     for window_end in range(last, SHORTEST_MS - 1, -WINDOW_MS):
         window_begin = max(window_end - WINDOW_MS, SHORTEST_MS)
@@ -85,13 +94,13 @@ def find_cut(samples: NDArray[np.int16], limit: int) -> Cut:
     return Cut(_quietest(loudness, max(last - WINDOW_MS, SHORTEST_MS), last) * SAMPLES_PER_MS, "hard")
 
 
-def levels(samples: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Return the mean square of every whole millisecond."""
-    whole = samples[: len(samples) // SAMPLES_PER_MS * SAMPLES_PER_MS].reshape(-1, SAMPLES_PER_MS)
-    squares = np.empty(len(whole), np.float32)
-    for begin in range(0, len(whole), WINDOW_MS):  # in pieces, for the sake of memory
-        piece = whole[begin : begin + WINDOW_MS].astype(np.float32)
-        np.einsum("ij,ij->i", piece, piece, out=squares[begin : begin + WINDOW_MS])
+def levels(samples: Sound, count: int) -> NDArray[np.float32]:
+    """Return the mean square of every whole millisecond of the first ``count`` samples."""
+    squares = np.empty(count // SAMPLES_PER_MS, np.float32)
+    for begin in range(0, len(squares), _READ_MS):  # in pieces, for the sake of memory
+        end = min(begin + _READ_MS, len(squares))
+        piece = samples[begin * SAMPLES_PER_MS : end * SAMPLES_PER_MS].reshape(-1, SAMPLES_PER_MS).astype(np.float32)
+        np.einsum("ij,ij->i", piece, piece, out=squares[begin:end])
     return squares / np.float32(SAMPLES_PER_MS)
 
 

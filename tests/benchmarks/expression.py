@@ -55,10 +55,10 @@ def sandbox_process() -> Iterator[str]:
         process.wait(60)
 
 
-def talk(seconds: float, number: int) -> np.ndarray:
-    """Two seconds of a voice in every five."""
+def talk(seconds: float, number: int, of_five_s: float = 2.0) -> np.ndarray:
+    """A voice in two seconds of every five, or in more of them."""
     time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    voiced = (time_s % 5 > 1) & (time_s % 5 < 3)
+    voiced = (time_s % 5 > (5 - of_five_s) / 3) & (time_s % 5 < (5 - of_five_s) / 3 + of_five_s)
     sound = np.sin(2 * np.pi * (100 + number % 97) * time_s) * voiced * 0.2
     samples = np.asarray(sound * 32767, np.int16)
     samples[0] = number  # no two are the same bytes
@@ -113,24 +113,26 @@ def throughput(count: int) -> None:
         print(json.dumps({"recordings": count, "network_wait_s": wait_s, **ratios, **told}), flush=True)
 
 
-def long(hours: float) -> None:
+def long(hours: float, of_five_s: float) -> None:
     """One very long recording."""
     with tempfile.TemporaryDirectory() as temporary, sandbox_process() as url:
         wav = Path(temporary) / "recordings" / "long.wav"
-        write_wav(wav, (talk(60.0, minute) for minute in range(round(hours * 60))))
+        write_wav(wav, (talk(60.0, minute, of_five_s) for minute in range(round(hours * 60))))
         begun = time.perf_counter()
         told = score(wav, Path(temporary) / "lake", url)
-        print(json.dumps({"hours": hours, "process_s": round(time.perf_counter() - begun, 1), **told}), flush=True)
+        print(json.dumps({"hours": hours, "of_five_s": of_five_s, "process_s": round(time.perf_counter() - begun, 1), **told}), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("throughput").add_argument("--recordings", type=int, default=1000)
-    commands.add_parser("long").add_argument("--hours", type=float, default=10.0)
+    of_long = commands.add_parser("long")
+    of_long.add_argument("--hours", type=float, default=10.0)
+    of_long.add_argument("--of-five-s", type=float, default=2.0, help="so many seconds of speech in every five")
     given = parser.parse_args()
     print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0]}))
-    throughput(given.recordings) if given.command == "throughput" else long(given.hours)
+    throughput(given.recordings) if given.command == "throughput" else long(given.hours, given.of_five_s)
 
 
 if __name__ == "__main__":
