@@ -5,12 +5,13 @@ Used by the run that sent them and by `rebuild` alike: what it takes stands unde
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from humeanalytics.jobs import upload_states
@@ -19,10 +20,20 @@ from humeanalytics.jobs.expression_scoring import FLOW
 from humeanalytics.jobs.load_content import Answered, Known, LoadContent, add_scorings, response_row
 from humeanalytics.jobs.work import Work
 from humeanalytics.lake.raw import RawStore
-from humeanalytics.tables.expression import FlattenedExpression, Placement, Received, Uploaded, flatten_uploads, upload_row
+from humeanalytics.tables.expression import (
+    FlattenedExpression,
+    Placement,
+    Received,
+    Uploaded,
+    flatten_uploads_in_pieces,
+    upload_row,
+)
+from humeanalytics.tables.keys import of_answers, with_keys
 
 #: States of an upload whose answer can be put into tables.
 ANSWERED = (upload_states.RECEIVED, upload_states.LOADED)
+#: Of more rows than this, and the last answer's, tables are not held: the answers are read again as they are written.
+_HELD_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +60,25 @@ def answer_of(raw: RawStore, response_id: str, meta: Mapping[str, Any]) -> Answe
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The answers to all uploads of a job about one model, in order, and as tables."""
+    """The answers to all uploads of a job about one model, in order, and what they come to.
+
+    Attributes:
+        answers: The answers.
+        flattened: All of them flattened. Of very many rows the tables are left out: `pieces` gives them.
+        faces_unmeasured: How many faces were found and not measured: only the largest of a picture are.
+    """
 
     answers: tuple[Answer, ...]
     flattened: FlattenedExpression
+    faces_unmeasured: int
 
     @property
     def fingerprints(self) -> list[str]:
         return [answer.fingerprint for answer in self.flattened.answers]
 
-    @property
-    def faces_unmeasured(self) -> int:
-        """How many faces were found and not measured: only the largest of a picture are."""
-        frames = self.flattened.tables.get("video_frames")
-        return 0 if frames is None else (pc.sum(pc.subtract(frames["faces"], frames["measured_faces"])).as_py() or 0)
+    def pieces(self) -> Iterator[FlattenedExpression]:
+        """Read the answers again and yield their tables in pieces that fit into memory."""
+        return flatten_uploads_in_pieces([each.uploaded for each in self.answers], rows=_HELD_ROWS)
 
     @property
     def positions(self) -> set[int]:
@@ -76,8 +92,31 @@ def measured(answers: Sequence[Answer]) -> Measured:
     Raises:
         UnreadableResponse: One cannot be read.
     """
-    ordered = sorted(answers, key=lambda each: _order(each.uploaded.placement))
-    return Measured(tuple(ordered), flatten_uploads([each.uploaded for each in ordered]))
+    ordered = tuple(sorted(answers, key=lambda each: _order(each.uploaded.placement)))
+    whole: FlattenedExpression | None = None
+    unmeasured = 0
+    for piece in flatten_uploads_in_pieces([each.uploaded for each in ordered], rows=_HELD_ROWS):
+        unmeasured += _unmeasured(piece)
+        whole = piece if whole is None else _without_tables(whole, piece)
+    assert whole is not None
+    return Measured(ordered, whole, unmeasured)
+
+
+def _unmeasured(piece: FlattenedExpression) -> int:
+    frames = piece.tables.get("video_frames")
+    return 0 if frames is None else (pc.sum(pc.subtract(frames["faces"], frames["measured_faces"])).as_py() or 0)
+
+
+def _without_tables(before: FlattenedExpression, piece: FlattenedExpression) -> FlattenedExpression:
+    """Return what two pieces tell together, but for their rows."""
+    counts = {(answer.model, answer.recording): answer.spans for answer in before.answers}
+    answers = []
+    for answer in piece.answers:
+        had = counts.get((answer.model, answer.recording), {})
+        spans = {table: (0, rows + had.get(table, (0, 0))[1]) for table, (_, rows) in answer.spans.items()}
+        answers.append(replace(answer, spans=spans))
+    dialect = before.dialect if piece.dialect == "v1" else piece.dialect
+    return FlattenedExpression(dialect, {}, tuple(answers), (*before.received, *piece.received))
 
 
 def add_measured(load: LoadContent, of: Measured, works: Sequence[Work], known: Known, *, load_id: str) -> int:
@@ -85,11 +124,24 @@ def add_measured(load: LoadContent, of: Measured, works: Sequence[Work], known: 
     by_position = {work.position: work for work in works}
     recording_ids = [by_position[answer.recording].recording_id for answer in of.flattened.answers]
     newest = max(of.answers, key=lambda each: str(each.meta.get("received_at") or ""))
-    again, scoring_ids = add_scorings(load, answered_by(newest), of.flattened, recording_ids, known, load_id=load_id)
+    scoring_ids, fresh = add_scorings(load, answered_by(newest), of.flattened, recording_ids, known, load_id=load_id)
+    if not of.flattened.tables and any(fresh):
+        numbers = [answer.recording for answer in of.flattened.answers]
+        ids = dict(zip(numbers, zip(recording_ids, scoring_ids, fresh, strict=True), strict=True))
+        for table in sorted({name for answer in of.flattened.answers for name in answer.spans}):
+            load.later.setdefault(table, []).append(partial(_rows_in_pieces, of, table, ids, load_id))
     for each, received in zip(of.answers, of.flattened.received, strict=True):
         load.add("responses", response_row(answered_by(each)))
         load.add("uploads", _row(each, received, of.flattened, recording_ids, scoring_ids))
-    return again
+    return fresh.count(False)
+
+
+def _rows_in_pieces(of: Measured, table: str, ids: Mapping[int, tuple[str, str, bool]], load_id: str) -> Iterator[pa.Table]:
+    """Yield the rows of one table; ``ids`` has recording, scoring, and whether it is new, of each answer."""
+    for piece in of.pieces():
+        recordings, scorings, fresh = zip(*(ids[answer.recording] for answer in piece.answers), strict=True)
+        keyed = with_keys(replace(piece, tables={table: piece.tables[table]}), recordings, scorings, load_id)
+        yield of_answers(keyed, piece.answers, fresh)[table]
 
 
 def answered_by(answer: Answer) -> Answered:

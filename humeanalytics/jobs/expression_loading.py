@@ -23,8 +23,8 @@ from humeanalytics.jobs.load_content import Known, LoadContent, known_scorings, 
 from humeanalytics.jobs.work import LedgerJob, Work
 from humeanalytics.lake.lake import Lake
 
-#: Answers of so many bytes together are a load, however few they are: what bounds the memory of it.
-LOAD_BYTES = 64_000_000
+#: Answers of so many bytes together, as they are kept, are a load: their rows take thirty times that of memory.
+LOAD_BYTES = 4_000_000
 #: So many jobs are read while their fingerprints are looked up together.
 _READ_AT_ONCE = 64
 
@@ -106,8 +106,8 @@ class ExpressionLoader:
         if not done:
             tables = load.tables(load_id)
             members = {"kind": "answers", "jobs": [job.job_id for job in jobs]}
-            self._lake.loads.commit_all(load_id, flow=FLOW, run_id=self._run_id, members=members, tables=tables)
-            self.rows_loaded.update({name: tables[name].num_rows for name in load.scores})
+            counts = self._lake.loads.commit_all(load_id, flow=FLOW, run_id=self._run_id, members=members, tables=tables)
+            self.rows_loaded.update(load.scored(counts))
         # Apart from the answers, whose tables can be made again from raw/: what went wrong on the way is not in there.
         load_rows(self._lake, {"errors": errors}, flow=FLOW, run_id=self._run_id)
         self.messages += [(row["uri"], row["message"]) for row in errors if row["error"] != NOTED]

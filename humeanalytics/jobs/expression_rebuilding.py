@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from humeanalytics.errors import UnreadableResponse
@@ -22,10 +22,17 @@ def unfinished_jobs(ledger: Ledger) -> set[str]:
 
 
 class KeptUploads:
-    """Collects what is kept of uploads, then gives it back by job and model."""
+    """Collects what is kept of uploads, then gives it back by job and model.
 
-    def __init__(self, raw: RawStore, unfinished: set[str]) -> None:
-        self._raw, self._unfinished = raw, unfinished
+    Args:
+        raw: The answers.
+        unfinished: Jobs of which a part is missing.
+        in_tables: The answers that are in tables. One that cannot be read by now is given back all the same: whoever reads it
+            says so, and keeps the rows there are.
+    """
+
+    def __init__(self, raw: RawStore, unfinished: set[str], in_tables: Collection[str]) -> None:
+        self._raw, self._unfinished, self._in_tables = raw, unfinished, in_tables
         self._by_job: dict[tuple[str, str], list[tuple[str, str, Mapping[str, Any]]]] = {}
 
     def take(self, response_id: str, path: str, metas: Sequence[Mapping[str, Any]]) -> bool:
@@ -40,13 +47,12 @@ class KeptUploads:
         """Yield, for each job and model, the path of one answer, all that are of use, and the recordings they are about."""
         for kept in self._by_job.values():
             answers = [answer_of(self._raw, response_id, meta) for response_id, _, meta in kept]
-            if usable := [answer for answer in answers if _is_of_use(answer)]:
+            if usable := [answer for answer in answers if self._is_of_use(answer)]:
                 yield kept[0][1], usable, tuple(Work(**work) for work in kept[0][2]["works"])
 
-
-def _is_of_use(answer: Answer) -> bool:
-    """Whether the run that received it put it into tables: one that cannot be read, or is about something else, was not."""
-    try:
-        return read_received(answer.uploaded).mismatch(answer.uploaded.placement) is None
-    except UnreadableResponse:
-        return False
+    def _is_of_use(self, answer: Answer) -> bool:
+        """Whether the run that received it put it into tables: one that cannot be read, or is about something else, was not."""
+        try:
+            return read_received(answer.uploaded).mismatch(answer.uploaded.placement) is None
+        except UnreadableResponse:
+            return answer.response_id in self._in_tables

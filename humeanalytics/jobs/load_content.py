@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,9 +48,16 @@ class Answered:
 
 @dataclass
 class LoadContent:
-    """What one load will hold: score tables in pieces, bookkeeping as rows."""
+    """What one load will hold: score tables in pieces, bookkeeping as rows.
+
+    Attributes:
+        scores: Pieces by table.
+        later: By table, what gives further pieces when their turn comes: they are too many to be held.
+        rows: Bookkeeping by table.
+    """
 
     scores: dict[str, list[pa.Table]] = field(default_factory=dict)
+    later: dict[str, list[Callable[[], Iterator[pa.Table]]]] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
 
     def add(self, table: str, row: Row) -> None:
@@ -63,9 +71,18 @@ class LoadContent:
                 large = [piece for piece in pieces if piece.num_rows >= _LARGE_ROWS]
                 self.scores[name] = [*large, gathered(small).combine_chunks()]
 
-    def tables(self, load_id: str) -> dict[str, pa.Table]:
-        tables = {name: gathered(pieces) for name, pieces in self.scores.items()}
-        return tables | {name: table_of(name, rows, load_id) for name, rows in self.rows.items()}
+    def tables(self, load_id: str) -> dict[str, Iterable[pa.Table]]:
+        """Return the rows by table, to be gone through once."""
+        tables = {name: [gathered(pieces)] for name, pieces in self.scores.items()}
+        tables |= {name: [table_of(name, rows, load_id)] for name, rows in self.rows.items()}
+        return tables | {
+            name: chain(tables.get(name, ()), chain.from_iterable(give() for give in givers))
+            for name, givers in self.later.items()
+        }
+
+    def scored(self, row_counts: Mapping[str, int]) -> dict[str, int]:
+        """Return how many rows of scores, and not of bookkeeping, a load had."""
+        return {name: rows for name, rows in row_counts.items() if name in self.scores or name in self.later}
 
 
 def load_id_of(response_ids: Iterable[str], job_ids: Iterable[str]) -> str:
@@ -106,9 +123,9 @@ def add_answer(
     load_id: str,
 ) -> int:
     """Add one flattened answer to a load; return how many of its scorings were known already (those add a source only)."""
-    again, _ = add_scorings(load, answered, flattened, recording_ids, known, load_id=load_id)
+    _, fresh = add_scorings(load, answered, flattened, recording_ids, known, load_id=load_id)
     load.add("responses", response_row(answered))
-    return again
+    return fresh.count(False)
 
 
 def add_scorings(
@@ -119,11 +136,11 @@ def add_scorings(
     known: Known,
     *,
     load_id: str,
-) -> tuple[int, list[str]]:
+) -> tuple[list[str], list[bool]]:
     """Add the scorings in a flattened answer, and the rows of those that are new.
 
     Returns:
-        How many were known already (those add a source only), and the id of each.
+        The id of each, and whether it is new: one that was known already adds a source only.
     """
     scoring_ids: list[str] = []
     fresh: list[bool] = []
@@ -147,7 +164,7 @@ def add_scorings(
             load.add("scoring_sources", source_row(answered, scoring, flattened.dialect))
         scoring_ids.append(scoring)
     add_scores(load, flattened, recording_ids, scoring_ids, fresh, load_id)
-    return len(fresh) - sum(fresh), scoring_ids
+    return scoring_ids, fresh
 
 
 def scoring_row(answered: Answered, answer: Answer | ExpressionAnswer, recording_id: str, scoring: str, dialect: str) -> Row:

@@ -95,8 +95,8 @@ class AnswerLoader:
         if not done:
             tables = load.tables(load_id)
             members = {"kind": "answers", "jobs": [job.job_id for job in jobs], "responses": [j.response_id for j in jobs]}
-            self._lake.loads.commit_all(load_id, flow=self._flow, run_id=self._run_id, members=members, tables=tables)
-            self.rows_loaded.update({name: tables[name].num_rows for name in load.scores})
+            counts = self._lake.loads.commit_all(load_id, flow=self._flow, run_id=self._run_id, members=members, tables=tables)
+            self.rows_loaded.update(load.scored(counts))
         self.messages += [(row["uri"], row["message"]) for row in load.rows.get("errors", ())]
         self._settle(load_id, outcomes, unreadable)
 

@@ -106,11 +106,13 @@ class _Rebuild:
         self._sameness = Sameness()
         self._by_md5: dict[str, str] = {}
         self._load_id = uuid.uuid4().hex
+        self._in_tables: set[str] = set()
 
     def run(self) -> None:
         spool = _pending(self._lake) / f"{self._load_id}.spool"
         # What comes to the lake from now on may be read here and is not replaced: labels are never held up.
         loads, kept = self._loads(), self._kept()
+        self._in_tables = {response_id for places in loads.values() for response_id, _ in places}
         unread: dict[str, str] = {}
         try:
             while True:
@@ -170,7 +172,7 @@ class _Rebuild:
         learn_loads(self._lake, self._sameness, stays)
         pieces: dict[str, list[Path]] = {}
         failed: dict[str, str] = {}
-        uploads = KeptUploads(self._lake.raw, self._unfinished)
+        uploads = KeptUploads(self._lake.raw, self._unfinished, self._in_tables)
         for each in kept:
             if uploads.take(each.response_id, each.path, (each.meta,)):
                 continue
@@ -192,11 +194,12 @@ class _Rebuild:
         return pieces, failed
 
     def _lay_down(self, load: LoadContent, spool: Path, pieces: dict[str, list[Path]]) -> None:
-        for table, rows in load.tables(self._load_id).items():
-            path = spool / f"{len(pieces.setdefault(table, []))}-{table}.arrow"
-            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, rows.schema) as writer:
-                writer.write_table(rows)
-            pieces[table].append(path)
+        for table, parts in load.tables(self._load_id).items():
+            for rows in parts:
+                path = spool / f"{len(pieces.setdefault(table, []))}-{table}.arrow"
+                with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, rows.schema) as writer:
+                    writer.write_table(rows)
+                pieces[table].append(path)
 
     def _kept(self) -> list[_Kept]:
         found = [

@@ -120,7 +120,10 @@ def long(hours: float, of_five_s: float) -> None:
         write_wav(wav, (talk(60.0, minute, of_five_s) for minute in range(round(hours * 60))))
         begun = time.perf_counter()
         told = score(wav, Path(temporary) / "lake", url)
-        print(json.dumps({"hours": hours, "of_five_s": of_five_s, "process_s": round(time.perf_counter() - begun, 1), **told}), flush=True)
+        print(
+            json.dumps({"hours": hours, "of_five_s": of_five_s, "process_s": round(time.perf_counter() - begun, 1), **told}),
+            flush=True,
+        )
 
 
 def main() -> None:
