@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from humeanalytics import __version__
 from humeanalytics.api.batch import BatchApi
+from humeanalytics.api.expression import ExpressionApi
 from humeanalytics.errors import HumeAnalyticsError, MissingKey
 from humeanalytics.jobs.opening import open_lake
 from humeanalytics.jobs.standing import standing_of
@@ -62,7 +63,7 @@ def check_up(lake: str | None, *, online: bool = False) -> list[Check]:
         return [*checks, Check("settings", "bad", str(error))]
     checks.append(_key(settings))
     if online:
-        checks.append(_online(settings))
+        checks += _online(settings)
     place = lake or settings.lake
     checks.append(_disk(place))
     if place:
@@ -88,25 +89,33 @@ def _extra(name: str, extra: str) -> Check:
 
 def _key(settings: Settings) -> Check:
     try:
-        settings.key()
+        settings.expression_key()
     except MissingKey as error:
         return Check("key", "note", str(error))
     except HumeAnalyticsError as error:
         return Check("key", "bad", str(error))
-    return Check("key", "good", f"set, for {settings.base_url}")
+    return Check("key", "good", f"set, for {settings.expression_base_url}")
 
 
-def _online(settings: Settings) -> Check:
+def _online(settings: Settings) -> list[Check]:
+    """Ask v1 whether it takes the key, and whoever speaks v0, unless that is Hume, where it has ended."""
+    impatient = settings.model_copy(update={"retry_deadline_s": _PATIENCE_S})
+    checks = [_asked("v1", ExpressionApi, impatient)]
+    if settings.base_url.rstrip("/") != Settings.model_fields["base_url"].default:
+        checks.append(_asked("v0", BatchApi, impatient))
+    return checks
+
+
+def _asked(name: str, kind: type[ExpressionApi] | type[BatchApi], settings: Settings) -> Check:
     async def ask() -> str:
-        impatient = settings.model_copy(update={"retry_deadline_s": _PATIENCE_S})
-        async with BatchApi(impatient) as api:
+        async with kind(settings) as api:
             await api.check()
-            return api.origin
+            return str(api.origin)
 
     try:
-        return Check("service", "good", f"{asyncio.run(ask())} takes the key")
+        return Check(name, "good", f"{asyncio.run(ask())} takes the key")
     except HumeAnalyticsError as error:
-        return Check("service", "bad", str(error))
+        return Check(name, "bad", str(error))
 
 
 def _disk(place: str | None) -> Check:
