@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -19,6 +18,7 @@ from humeanalytics.api.downloads import JSON_ARRAY, ZIP, Sink
 from humeanalytics.api.http import HumeClient
 from humeanalytics.api.job import Job
 from humeanalytics.api.job_pages import IncompleteList, jobs_since
+from humeanalytics.api.service import Service
 from humeanalytics.errors import InvalidAnswer
 from humeanalytics.settings import Settings
 
@@ -50,7 +50,7 @@ class _Started(msgspec.Struct):
     job_id: str
 
 
-class BatchApi:
+class BatchApi(Service):
     """The batch API at ``settings.base_url``, with ``settings.key()``. Use with ``async with``.
 
     Every method raises what `humeanalytics.api.http.HumeClient` does: `ApiError` for what the service refuses (among them
@@ -70,27 +70,7 @@ class BatchApi:
     """
 
     def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._http = HumeClient(settings, base_url=settings.base_url, key=settings.key(), transport=transport)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.aclose()
-
-    @property
-    def origin(self) -> str:
-        """Who answers: ``host[:port]``, or ``sandbox/SEED`` once an answer said so."""
-        return self._http.origin
-
-    @property
-    def synthetic(self) -> bool | None:
-        """Whether a sandbox answers; None until an answer told."""
-        return self._http.synthetic
-
-    def server_now_ms(self) -> int:
-        """Return the server's time in Unix milliseconds, true to about a second."""
-        return self._http.server_now_ms()
+        super().__init__(HumeClient(settings, base_url=settings.base_url, key=settings.key(), transport=transport))
 
     async def check(self) -> None:
         """Ask for one job: whether the key is taken, who answers, and what time it is there."""

@@ -8,8 +8,7 @@ sent twice but what the service said it did not take.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -19,6 +18,7 @@ from humeanalytics.api.expression_request import LIMITS, AudioConfig, Expression
 from humeanalytics.api.expression_run import Run, RunEvent, RunLog
 from humeanalytics.api.expression_runs import Runs
 from humeanalytics.api.http import HumeClient
+from humeanalytics.api.service import Service
 from humeanalytics.errors import LimitExceeded, UsageError
 from humeanalytics.settings import Settings
 
@@ -43,7 +43,7 @@ _EXPRESSION = "/v1/expression"
 _FAILED_AND_FREE = {"internal_error": 4, "server_busy": 4}
 
 
-class ExpressionApi:
+class ExpressionApi(Service):
     """The API at ``settings.expression_base_url``, with ``settings.expression_key()``. Use with ``async with``.
 
     Every method raises what `humeanalytics.api.http.HumeClient` does: `ApiError` for what the service refuses, its ``code``
@@ -69,32 +69,11 @@ class ExpressionApi:
     def __init__(
         self, settings: Settings, *, limits: ExpressionLimits = LIMITS, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
+        key = settings.expression_key()
+        super().__init__(HumeClient(settings, base_url=settings.expression_base_url, key=key, transport=transport))
         self.limits = limits
         self._read_timeout_s = settings.expression_read_timeout_s
-        self._http = HumeClient(
-            settings, base_url=settings.expression_base_url, key=settings.expression_key(), transport=transport
-        )
         self.runs = Runs(self._http)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.aclose()
-
-    @property
-    def origin(self) -> str:
-        """Who answers: ``host[:port]``, or ``sandbox/SEED`` once an answer said so."""
-        return self._http.origin
-
-    @property
-    def synthetic(self) -> bool | None:
-        """Whether a sandbox answers; None until an answer told."""
-        return self._http.synthetic
-
-    def server_now_ms(self) -> int:
-        """Return the server's time in Unix milliseconds, true to about a second."""
-        return self._http.server_now_ms()
 
     async def check(self) -> None:
         """Ask for one run: whether the key is taken, who answers, and what time it is there.

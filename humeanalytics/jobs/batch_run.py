@@ -11,10 +11,9 @@ from humeanalytics.api.batch import BatchApi
 from humeanalytics.errors import ApiError, HumeAnalyticsError, ItemError
 from humeanalytics.jobs import states
 from humeanalytics.jobs.batch import FLOW, BatchFlow
-from humeanalytics.jobs.bookkeeping import load_rows
 from humeanalytics.jobs.contents import Contents
 from humeanalytics.jobs.floor import Floor
-from humeanalytics.jobs.flow import open_flow, record_settings, run_row
+from humeanalytics.jobs.flow import begin_at, end_run, open_flow, record_settings
 from humeanalytics.jobs.plan import Grouping
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.jobs.scoring_settings import BatchScoring
@@ -40,10 +39,7 @@ async def score_by_batch(
     with open_flow(lake, FLOW, "score", settings, lock_wait_s) as (opened, ledger, run_id):
         summary = RunSummary("score", opened.uri, run_id)
         async with BatchApi(settings) as api:
-            await api.check()
-            opened.claim(synthetic=bool(api.synthetic))
-            opened.bind_ledger(ledger.ledger_id)
-            summary.synthetic = bool(api.synthetic)
+            await begin_at(api, opened, ledger, summary)
             wanted = Wanted(FLOW, api.origin, scoring.settings_id, tuple(scoring.models))
             record_settings(opened, ledger, scoring, FLOW, run_id)
             contents = Contents(sources)
@@ -58,9 +54,7 @@ async def score_by_batch(
                 ended = error
             _conclude(summary, floor, ended)
             summary.notes += labelling.notes()
-            summary.duration_s = time.monotonic() - begun
-            load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
-            ledger.end_run(run_id, summary.exit_code, summary.to_dict())
+            end_run(opened, ledger, summary, FLOW, begun)
     if ended is not None:
         if isinstance(ended, HumeAnalyticsError):
             ended.add_note(str(summary))

@@ -13,12 +13,10 @@ from pathlib import Path
 from humeanalytics.api.expression import ExpressionApi
 from humeanalytics.errors import ApiError, HumeAnalyticsError, ItemError
 from humeanalytics.jobs import states
-from humeanalytics.jobs.bookkeeping import load_rows
 from humeanalytics.jobs.expression import FLOW, ExpressionFlow
 from humeanalytics.jobs.expression_floor import ExpressionFloor
 from humeanalytics.jobs.expression_scoring import ExpressionScoring
-from humeanalytics.jobs.flow import open_flow, record_settings, run_row, state_folder
-from humeanalytics.jobs.ledger import Ledger
+from humeanalytics.jobs.flow import begin_at, end_run, open_flow, record_settings, state_folder
 from humeanalytics.jobs.plan import AloneOrPhotos
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.jobs.summary import RunSummary
@@ -50,7 +48,7 @@ async def score_by_expression(
     with open_flow(lake, FLOW, "score", settings, lock_wait_s) as (opened, ledger, run_id):
         summary = RunSummary("score", opened.uri, run_id)
         async with ExpressionApi(settings) as api:
-            await begin(opened, ledger, api, summary)
+            await begin_at(api, opened, ledger, summary)
             wanted = Wanted(FLOW, api.origin, scoring.settings_id, tuple(scoring.models))
             record_settings(opened, ledger, scoring, FLOW, run_id)
             taking_in = TakingIn(opened, ledger, sources, labelling, AloneOrPhotos(), wanted, summary, progress, limits=None)
@@ -64,22 +62,12 @@ async def score_by_expression(
                     ended = error
             _conclude(summary, floor, ended)
             summary.notes += labelling.notes()
-            summary.duration_s = time.monotonic() - begun
-            load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
-            ledger.end_run(run_id, summary.exit_code, summary.to_dict())
+            end_run(opened, ledger, summary, FLOW, begun)
     if ended is not None:
         if isinstance(ended, HumeAnalyticsError):
             ended.add_note(str(summary))
         raise ended
     return summary
-
-
-async def begin(lake: Lake, ledger: Ledger, api: ExpressionApi, summary: RunSummary) -> None:
-    """Ask who answers, and bind lake and ledger to them."""
-    await api.check()
-    lake.claim(synthetic=bool(api.synthetic))
-    lake.bind_ledger(ledger.ledger_id)
-    summary.synthetic = bool(api.synthetic)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from humeanalytics import __version__
+from humeanalytics.api.service import Service
 from humeanalytics.errors import LedgerMismatch, SettingsError
 from humeanalytics.jobs.bookkeeping import Row, load_rows, utc
 from humeanalytics.jobs.ledger import LEDGER_FILE, Ledger
@@ -100,8 +102,22 @@ def record_settings(lake: Lake, ledger: Ledger, scoring: Canonical, flow: str, r
         ledger.record_settings(scoring.settings_id, flow, scoring.canonical_json)
 
 
-def run_row(summary: RunSummary, ledger: Ledger) -> Row:
-    """Return the row of a run that is about to end."""
+async def begin_at(api: Service, lake: Lake, ledger: Ledger, summary: RunSummary) -> None:
+    """Ask who answers, and bind lake and ledger to them."""
+    await api.check()
+    lake.claim(synthetic=bool(api.synthetic))
+    lake.bind_ledger(ledger.ledger_id)
+    summary.synthetic = bool(api.synthetic)
+
+
+def end_run(lake: Lake, ledger: Ledger, summary: RunSummary, flow: str, begun_s: float) -> None:
+    """Write down how a run ended that began at ``begun_s`` (of `time.monotonic`)."""
+    summary.duration_s = time.monotonic() - begun_s
+    load_rows(lake, {"runs": [_run_row(summary, ledger)]}, flow=flow, run_id=summary.run_id)
+    ledger.end_run(summary.run_id, summary.exit_code, summary.to_dict())
+
+
+def _run_row(summary: RunSummary, ledger: Ledger) -> Row:
     return {
         "run_id": summary.run_id,
         "verb": summary.verb,

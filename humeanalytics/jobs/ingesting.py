@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from humeanalytics.errors import Interrupted, LakeMixed, UsageError
-from humeanalytics.jobs.bookkeeping import ROWS, load_rows, roll_forward_rows
-from humeanalytics.jobs.flow import open_flow, run_row
+from humeanalytics.jobs.bookkeeping import ROWS, roll_forward_rows
+from humeanalytics.jobs.flow import end_run, open_flow
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.load_content import load_id_of
 from humeanalytics.jobs.manifest import read_manifest
@@ -125,9 +125,7 @@ def ingest(
             raise Interrupted("Stopped. What was loaded is there; the same call goes on where this one ended.") from None
         work.conclude()
         summary.exit_code = 3 if summary.files["failed"] else 0
-        summary.duration_s = time.monotonic() - begun
-        load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
-        ledger.end_run(run_id, summary.exit_code, summary.to_dict())
+        end_run(opened, ledger, summary, FLOW, begun)
         return summary
 
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 from humeanalytics.errors import ItemError
 from humeanalytics.jobs import batch, expression_scoring, saved_load
 from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
-from humeanalytics.jobs.bookkeeping import Row, kept_rows, load_rows, uri_of, utc
+from humeanalytics.jobs.bookkeeping import Row, kept_rows, uri_of, utc
 from humeanalytics.jobs.expression_answers import add_measured, measured
 from humeanalytics.jobs.expression_rebuilding import KeptUploads, unfinished_jobs
-from humeanalytics.jobs.flow import open_flow, run_row, state_folder
+from humeanalytics.jobs.flow import end_run, open_flow, state_folder
 from humeanalytics.jobs.load_content import Answered, Known, LoadContent, add_job, add_scores
 from humeanalytics.jobs.lock import flow_lock
 from humeanalytics.jobs.sameness import Met, Sameness, jobs_of, platform_job
@@ -71,9 +71,7 @@ def rebuild(
                 shutil.rmtree(left_over, ignore_errors=True)
             _Rebuild(opened, summary, unfinished_jobs(ledger)).run()
             summary.exit_code = 3 if summary.files["failed"] else 0
-            summary.duration_s = time.monotonic() - begun
-            load_rows(opened, {"runs": [run_row(summary, ledger)]}, flow=FLOW, run_id=run_id)
-            ledger.end_run(run_id, summary.exit_code, summary.to_dict())
+            end_run(opened, ledger, summary, FLOW, begun)
             return summary
 
 

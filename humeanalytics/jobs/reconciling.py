@@ -12,10 +12,9 @@ from humeanalytics.jobs import expression, states
 from humeanalytics.jobs.batch import FLOW, BatchFlow
 from humeanalytics.jobs.contents import Contents
 from humeanalytics.jobs.expression_floor import ExpressionFloor
-from humeanalytics.jobs.expression_run import begin
 from humeanalytics.jobs.expression_scoring import expression_scoring
 from humeanalytics.jobs.floor import Floor
-from humeanalytics.jobs.flow import lake_uri, open_flow, state_folder
+from humeanalytics.jobs.flow import begin_at, end_run, lake_uri, open_flow, state_folder
 from humeanalytics.jobs.ledger import LEDGER_FILE, Ledger
 from humeanalytics.jobs.opening import open_lake
 from humeanalytics.jobs.progress import Silent
@@ -89,7 +88,7 @@ async def _reconcile_expression(lake: Lake | str | os.PathLike[str] | None, sett
     with open_flow(lake, expression.FLOW, "reconcile", settings, lock_wait_s, create=False) as (opened, ledger, run_id):
         summary = RunSummary("reconcile", opened.uri, run_id)
         async with ExpressionApi(settings) as api:
-            await begin(opened, ledger, api, summary)
+            await begin_at(api, opened, ledger, summary)
             folder = state_folder(opened, settings)
             floor = ExpressionFloor(opened, ledger, api, settings, folder, Silent(), run_id)
             summary.uploads = await expression.ExpressionFlow(floor, expression_scoring()).recover()
@@ -98,8 +97,7 @@ async def _reconcile_expression(lake: Lake | str | os.PathLike[str] | None, sett
         if not lost:
             summary.notes.append("No upload is in doubt.")
         summary.exit_code = 3 if lost else 0
-        summary.duration_s = time.monotonic() - begun
-        ledger.end_run(run_id, summary.exit_code, summary.to_dict())
+        end_run(opened, ledger, summary, expression.FLOW, begun)
         return summary
 
 
@@ -109,16 +107,13 @@ async def _reconcile_batch(lake: Lake | str | os.PathLike[str] | None, settings:
     with open_flow(lake, FLOW, "reconcile", settings, lock_wait_s, create=False) as (opened, ledger, run_id):
         summary = RunSummary("reconcile", opened.uri, run_id)
         async with BatchApi(settings) as api:
-            await api.check()
-            opened.claim(synthetic=bool(api.synthetic))
-            summary.synthetic = bool(api.synthetic)
+            await begin_at(api, opened, ledger, summary)
             floor = Floor(opened, ledger, api, settings, Contents(()), Silent(), run_id)
             summary.jobs = await BatchFlow(floor, batch_scoring()).recover()
         if not summary.jobs:
             summary.notes.append("No submission is in doubt.")
         summary.exit_code = 3 if summary.jobs["unknown"] else 0
-        summary.duration_s = time.monotonic() - begun
-        ledger.end_run(run_id, summary.exit_code, summary.to_dict())
+        end_run(opened, ledger, summary, FLOW, begun)
         return summary
 
 
