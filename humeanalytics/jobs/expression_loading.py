@@ -40,6 +40,8 @@ class ExpressionLoader:
         self.faces_unmeasured = 0
         self.parts_failed = 0
         self.messages: list[tuple[str | None, str]] = []
+        #: What is odd about recordings that were scored all the same.
+        self.oddities: list[tuple[str | None, str]] = []
 
     def recover(self) -> None:
         """Roll forward the loads that a killed run left unfinished."""
@@ -61,6 +63,10 @@ class ExpressionLoader:
             load_id = load_id_of((), (job.job_id for job in batch))
             self._ledger.assign_load(load_id, [job.job_id for job in batch])
             self._load(load_id, batch)
+
+    def _tell(self, errors: Sequence[Row]) -> None:
+        for row in errors:
+            (self.oddities if row["error"] == NOTED else self.messages).append((row["uri"], row["message"]))
 
     def note_uploads(self) -> None:
         """Tell the table ``uploads`` of requests that are in no load: refused, lost, or of recordings that are not complete."""
@@ -110,7 +116,7 @@ class ExpressionLoader:
             self.rows_loaded.update(load.scored(counts))
         # Apart from the answers, whose tables can be made again from raw/: what went wrong on the way is not in there.
         load_rows(self._lake, {"errors": errors}, flow=FLOW, run_id=self._run_id)
-        self.messages += [(row["uri"], row["message"]) for row in errors if row["error"] != NOTED]
+        self._tell(errors)
         with self._ledger.at_once():
             for job in jobs:
                 self._settle(load_id, job, self._positions(job.job_id) if done else answered.get(job.job_id, set()))
@@ -153,7 +159,7 @@ class ExpressionLoader:
         jobs = self._ledger.jobs_with_unwritten_errors(FLOW)
         rows = [row for job in jobs for row in self._errors(job, self._ledger.uploads_of(job.job_id))]
         load_id = load_rows(self._lake, {"errors": rows}, flow=FLOW, run_id=self._run_id)
-        self.messages += [(row["uri"], row["message"]) for row in rows if row["error"] != NOTED]
+        self._tell(rows)
         for job in jobs:
             self.outcomes["failed"] += len(self._ledger.works(job.job_id))
         self._ledger.assign_load(load_id or "", [job.job_id for job in jobs])

@@ -26,6 +26,8 @@ from humeanalytics.lake.lake import Lake
 from humeanalytics.settings import Settings
 
 _PREPARED = "prepared"
+#: So many recordings that are cut short, or odd in another way, are named in a summary.
+_SHOWN_ODDITIES = 5
 
 
 async def score_by_expression(
@@ -116,6 +118,10 @@ def _conclude(summary: RunSummary, floor: ExpressionFloor, ended: BaseException 
         )
     if loader.known_again:
         summary.notes.append(f"{loader.known_again:,} answers were in the lake already and gave no new rows.")
+    for uri, message in loader.oddities[:_SHOWN_ODDITIES]:
+        summary.notes.append(f"{uri}: {message}" if uri else message)
+    if (more := len(loader.oddities) - _SHOWN_ODDITIES) > 0:
+        summary.notes.append(f"Something is odd about {more:,} more recordings: humeanalytics errors tells.")
     failed = summary.recordings["failed"] or summary.recordings["refused"] or unknown or loader.parts_failed
     codes = {3} if failed else set()
     codes |= {75 if isinstance(trouble, ApiError) else 3 for trouble in floor.troubles}

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from humeanalytics.errors import Interrupted, LakeMixed, UsageError
-from humeanalytics.jobs.bookkeeping import ROWS, roll_forward_rows
+from humeanalytics.jobs.bookkeeping import ROWS, roll_forward_rows, uri_of
 from humeanalytics.jobs.flow import end_run, open_flow
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.load_content import load_id_of
@@ -112,6 +112,7 @@ def ingest(
     ):
         _claim(opened, synthetic)
         summary = RunSummary("ingest", opened.uri, run_id, synthetic=synthetic)
+        inputs = _without_recordings(opened, inputs, summary)
         work = _Ingest(opened, ledger, summary, settings, shown, raw)
         try:
             work.recover()
@@ -131,6 +132,15 @@ def ingest(
 
 def _listed(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
     return [given] if isinstance(given, str | os.PathLike) else list(given)
+
+
+def _without_recordings(lake: Lake, inputs: Sequence[SavedInput], summary: RunSummary) -> list[SavedInput]:
+    """Pass over what the lake knows as a recording that was scored: its words may lie beside it, it is no answer itself."""
+    rows = lake.sql("SELECT DISTINCT uri FROM items_all WHERE NOT contains(recording_id, ':')").rows()
+    recordings = {row["uri"] for row in rows}
+    rest = [each for each in inputs if uri_of(each.uri) not in recordings]
+    summary.files["recordings"] = len(inputs) - len(rest)
+    return rest
 
 
 def _claim(lake: Lake, synthetic: bool) -> None:

@@ -32,7 +32,7 @@ class RunSummary:
         in_doubt_s: Of all runs, the seconds of uploads that were lost and sent again: those may have been billed twice.
         rows: New rows by table.
         files: Saved files by what became of them: ``found``, ``loaded``, ``known``, ``failed``, ``failed_before``,
-            ``without_scores``.
+            ``without_scores``; ``recordings`` that the lake knows, which are passed over.
         kinds: What saved answers were.
         sources: Scorings by the number of places they were met in.
         answers: Saved answers, each of one model for one file: ``found``, ``met_before`` (the same in another form or file),

@@ -157,9 +157,11 @@ class Catalog:
             ((hidden, doubled),) = self._rows(f"SELECT count(*), count(*) FILTER (doubled) {of_model}")
             # Two columns are compared only where an answer is in two loads and seen in one; one column is a tenth faster.
             without = (" " + _NOT_HIDDEN_SCORING) * bool(hidden) + " AND h.load_id = t.load_id" * bool(doubled)
-            self._view(name, f"FROM main.{identifier(name + '_all')} AS t{without}")
+            shown = f"FROM main.{identifier(name + '_all')} AS t{without}"
+            self._view(name, self._tied(shown) if self._has_ties(model or name) else shown)
         elif name in TABLES and name not in _DECIDING:
-            self._view(name, views.view_text(name).sql)
+            sql = views.view_text(name).sql
+            self._view(name, self._tied(sql) if "recording_id" in self._columns[name] and name != "recordings" else sql)
         elif name not in TABLES:
             self._view(name, f"FROM main.{identifier(name + '_all')}")
         about = views.view_text(name).about if name in TABLES and model_of(name) is None else relation.about
@@ -170,16 +172,31 @@ class Catalog:
 
         What comes out is small and kept as tables: DuckDB then knows how small, and joins it the right way round.
         """
-        self._view("recording_aliases", views.view_text("recording_aliases").sql)
-        ties = self._rows("SELECT alias_id, recording_id FROM main.recording_aliases ORDER BY ALL")
+        ties = self._rows("SELECT DISTINCT alias_id, recording_id FROM main.recording_aliases_all ORDER BY ALL")
         self._store("aliased", canonical_ids(ties))
-        for name in ("items", "labels", "scorings"):
+        for name in ("recording_aliases", "labels"):
             self._view(name, views.view_text(name).sql)
+        for name in ("items", "scorings"):
+            self._view(name, self._tied(views.view_text(name).sql))
         keys = self._rows("SELECT DISTINCT key FROM main.labels WHERE key IS NOT NULL ORDER BY key")
         self._label_keys = [key for (key,) in keys]
         self._view("wide_labels", views.wide_labels(self._label_keys), schema="internal")
         for name in ("recording_items", "hidden_scorings"):
             self._database.execute(f"CREATE OR REPLACE TABLE internal.{name} AS {views.view_text(name).sql}")
+
+    def _has_ties(self, model: str) -> bool:
+        """Return whether rows of a model stand under another id than the one that stands for their recording."""
+        ((found,),) = self._rows(
+            f"SELECT count(*) FROM main.scorings_all AS s JOIN internal.aliased AS c ON c.recording_id = s.recording_id "
+            f"WHERE s.model = {literal(model)} AND c.canonical_id <> c.recording_id"
+        )
+        return bool(found)
+
+    def _tied(self, sql: str) -> str:
+        """Return a view with the one id of each recording that stands for all those it is known by, so that tables join."""
+        if not self._rows("SELECT 1 FROM internal.aliased LIMIT 1"):
+            return sql
+        return views.view_text("tied").fill(view=sql)
 
     def _views_of_names(self, columns: dict[str, dict[str, str]]) -> dict[str, Relation]:
         known = self._rows('SELECT model, "column", kind FROM internal.names ORDER BY place, nth')

@@ -16,6 +16,7 @@ from saved_jobs import SavedJob, saved_job
 from voices import write_voice
 
 import humeanalytics as ha
+from humeanalytics.jobs.standing import standing_of, story_of
 from humeanalytics.lake.lake import Lake
 from humeanalytics.sandbox.embedded import Sandbox
 
@@ -43,13 +44,8 @@ def named_only(job: SavedJob) -> bytes:
 
 
 def ids(lake: Lake) -> list[str]:
-    """The recordings that rows are of, as the aliases resolve them."""
-    query = """
-        SELECT DISTINCT coalesce(a.recording_id, p.recording_id) AS id
-        FROM prosody AS p LEFT JOIN recording_aliases AS a ON a.alias_id = p.recording_id AND a.recording_id NOT LIKE '%:%'
-        ORDER BY 1
-    """
-    return [row["id"] for row in lake.sql(query).rows()]
+    """The recordings that rows are of."""
+    return [row["id"] for row in lake.sql("SELECT DISTINCT recording_id AS id FROM prosody ORDER BY 1").rows()]
 
 
 def sha256(*paths: Path) -> list[str]:
@@ -196,6 +192,33 @@ def test_a_file_that_two_results_may_be_of_is_tied_to_neither(tmp_path: Path, la
     assert summary.recordings["tied"] == 0
     assert sum("more than one" in note for note in summary.notes) == 2
     assert_shown_once(lake, *jobs)
+
+
+def test_tables_join_by_the_recording_however_it_was_known(tmp_path: Path, lake: Lake) -> None:
+    """After its file was found, a recording has one id in all tables: that of the file; and every alias leads there."""
+    for i in (1, 2):
+        recorded(tmp_path / "recordings" / f"p{i}" / "talk.wav", i)
+    job = made_job(*(Made(f"p{i}/talk.wav", i, archive="all.zip") for i in (1, 2)))
+    written(tmp_path / "in", {"p.json": job.predictions, "z.zip": job.artifacts})
+    ha.ingest(tmp_path / "in", lake)
+    before = lake.sql("SELECT count(*) AS n FROM prosody").rows()
+    ha.ingest(tmp_path / "in", lake, recordings=tmp_path / "recordings")
+    files = sorted(str(path) for path in (tmp_path / "recordings").rglob("*.wav"))
+    joined = lake.sql(
+        "SELECT i.uri, r.duration_s, count(*) AS n FROM prosody JOIN recordings AS r USING (recording_id) "
+        "JOIN items AS i USING (recording_id) WHERE i.excluded_reason IS NULL GROUP BY ALL ORDER BY 1"
+    ).rows()
+    assert [row["uri"] for row in joined] == files
+    assert all(row["duration_s"] == pytest.approx(LONG_S) for row in joined)
+    assert sum(row["n"] for row in joined) == before[0]["n"]
+    assert lake.sql("SELECT count(*) AS n FROM recordings").rows() == [{"n": 2}]
+    assert lake.sql("SELECT count(DISTINCT recording_id) AS n FROM scorings").rows() == [{"n": 2}]
+    aliases = lake.sql("SELECT * FROM recording_aliases").rows()
+    assert len({row["alias_id"] for row in aliases}) == len(aliases) > 0
+    assert {row["recording_id"] for row in aliases} <= {row["recording_id"] for row in lake.sql("FROM recordings").rows()}
+    assert standing_of(lake).recordings == 2
+    story = " ".join(line["what"] for line in story_of(lake, files[0]))
+    assert "prosody" in story
 
 
 def test_folders_with_odd_names_make_no_difference(tmp_path: Path, lake: Lake) -> None:

@@ -178,6 +178,16 @@ def test_what_was_heard_and_what_was_seen_of_one_file_are_both_tied_to_it(lake: 
     assert lake.sql("SELECT count(*) AS n FROM scorings").rows() == [{"n": 2}]
 
 
+def test_recordings_that_were_scored_are_passed_over_where_their_words_lie(lake: Lake, hume: Sandbox, tmp_path: Path) -> None:
+    folder = tmp_path / "day"
+    write_voice(folder / "talk.wav", 3)
+    assert ha.score(folder, lake, settings=hume.settings).exit_code == 0
+    (folder / "talk.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nHello there\n")
+    summary = ha.ingest(folder, lake, synthetic=True)
+    assert (summary.exit_code, summary.files["recordings"], summary.files["failed"]) == (0, 1, 0), str(summary)
+    assert lake.sql("SELECT count(*) AS n FROM words").rows() == [{"n": 1}]
+
+
 def test_answers_to_the_parts_of_a_recording_are_not_taken_for_the_whole(lake: Lake, tmp_path: Path) -> None:
     media = tmp_path / "media"
     write_voice(media / "talk.wav", 3, duration_s=13.0)

@@ -1,7 +1,7 @@
 -- One item that is not excluded and one model it could be scored by: whether it was, rows, errors, and covered_s, the seconds of
 -- the recording that its rows cover (where windows overlap, counted once). A face has no length: each frame with a face
--- counts for the shortest step between two such frames (v1: between any two). Texts and images have no seconds. duration_s is
--- the item's. unmeasured_faces are those that v1 saw and did not measure: it measures the two largest of a frame.
+-- counts for the usual step from frame to frame (of v0, which tells of frames with faces only, without the gaps between
+-- them). Texts and images have no seconds. duration_s is the item's. unmeasured_faces are those that v1 saw and did not measure: it measures the two largest of a frame.
 WITH models(model, media) AS (
     VALUES ('face', ['video', 'image']), ('facemesh', ['video', 'image']), ('burst', ['audio', 'video']),
         ('prosody', ['audio', 'video']), ('language', ['audio', 'video', 'text']), ('ner', ['audio', 'video', 'text']),
@@ -32,7 +32,7 @@ WITH models(model, media) AS (
     SELECT scoring_id, file, time_s, time_s - lag(time_s) OVER (PARTITION BY scoring_id, file ORDER BY time_s) AS step_s
     FROM (SELECT DISTINCT scoring_id, file, time_s FROM main.face)
 ), seen AS (
-    SELECT scoring_id, count(*) FILTER (faces > 0) * min(step_s) AS covered_s,
+    SELECT scoring_id, count(*) FILTER (faces > 0) * avg(step_s) AS covered_s,
         CAST(sum(faces - measured_faces) AS BIGINT) AS unmeasured_faces
     FROM (SELECT *, time_s - lag(time_s) OVER (PARTITION BY scoring_id ORDER BY time_s) AS step_s FROM main.video_frames)
     GROUP BY scoring_id
@@ -41,7 +41,10 @@ WITH models(model, media) AS (
     FROM reached GROUP BY scoring_id
     UNION ALL
     SELECT scoring_id, sum(frame_s) AS covered_s
-    FROM (SELECT scoring_id, count(*) * min(step_s) AS frame_s FROM frames GROUP BY scoring_id, file) GROUP BY scoring_id
+    FROM (
+        SELECT scoring_id, count(*) * avg(step_s) FILTER (step_s <= 1.5 * usual_s) AS frame_s
+        FROM (SELECT *, median(step_s) OVER (PARTITION BY scoring_id, file) AS usual_s FROM frames) GROUP BY scoring_id, file
+    ) GROUP BY scoring_id
     UNION ALL
     SELECT scoring_id, covered_s FROM seen
 ), failed AS (
