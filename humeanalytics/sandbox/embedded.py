@@ -14,6 +14,7 @@ from typing import Any, Self
 import uvicorn
 
 from humeanalytics.sandbox.app import Service
+from humeanalytics.sandbox.evi.control import EviControl
 from humeanalytics.sandbox.gateway import ConnectionAwareProtocol
 from humeanalytics.sandbox.options import SandboxOptions
 from humeanalytics.settings import Settings, load_settings
@@ -163,6 +164,11 @@ class Sandbox:
         file's bytes, of a text or of a URL; ``at`` is Unix time in milliseconds.
         """
         return self._running().control.submissions()
+
+    @property
+    def evi(self) -> EviControl:
+        """The conversations: all there is (``truth``, ``events``), and how to add, change and delete it."""
+        return self._running().evi.control
 
     def set_faults(self, rules: list[dict[str, Any]]) -> None:
         """Replace the fault rules; `humeanalytics.sandbox.faults` says what a rule can be.

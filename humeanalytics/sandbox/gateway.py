@@ -13,6 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from humeanalytics.sandbox.clock import Clock
+from humeanalytics.sandbox.evi.audio import STORAGE_PATH
+from humeanalytics.sandbox.evi.pages import PREFIX as EVI_PREFIX
+from humeanalytics.sandbox.evi.tokens import TOKEN_PATH, Tokens
 from humeanalytics.sandbox.expression import refusals as expression
 from humeanalytics.sandbox.faults import Faults, Rule
 from humeanalytics.sandbox.replies import DISCONTINUED, INVALID_KEY, json_reply
@@ -37,14 +40,17 @@ class Gateway:
     Args:
         app: What answers when nothing goes wrong.
         api_key: The key to insist on; None takes any, but wants one.
+        tokens: The access tokens of EVI, which do instead of a key.
     """
 
-    def __init__(self, app: ASGIApp, *, seed: int, clock: Clock, faults: Faults, api_key: str | None) -> None:
+    def __init__(self, app: ASGIApp, *, seed: int, clock: Clock, faults: Faults, api_key: str | None, tokens: Tokens) -> None:
         self._app = app
         self._mark = f"seed={seed}"
         self._clock = clock
         self._faults = faults
         self._api_key = api_key
+        self._tokens = tokens
+        tokens.knows_key = self._knows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,9 +80,13 @@ class Gateway:
     def _refusal(self, path: str, headers: Headers) -> ASGIApp | None:
         """What answers instead of the application where the key is missing or wrong. v1 takes a token instead, not beside."""
         key = headers.get("x-hume-api-key")
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if path == TOKEN_PATH or path.startswith(STORAGE_PATH + "/"):  # they look for themselves
+            return None
+        if path.startswith(EVI_PREFIX) and kind.lower() == "bearer" and self._tokens.is_good(token):
+            return None
         if not path.startswith("/v1/"):
             return None if self._knows(key) else _after_body(json_reply(INVALID_KEY, 401))
-        kind, _, token = headers.get("authorization", "").partition(" ")
         given = [key] * (key is not None) + [token] * (kind.lower() == "bearer")
         if len(given) == 1 and self._knows(given[0]):
             return None

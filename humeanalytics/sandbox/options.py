@@ -97,6 +97,60 @@ class SandboxOptions:
     expression_large_images_code: str = "image_too_large"
     """The code of the error when a whole upload of images is too large."""
 
+    # EVI chat history
+    evi_chats: int = 40
+    """Chats of the past, between 2024 and 2026; they follow from the seed alone."""
+    evi_events_per_chat: int = 30
+    """Events of a chat, about, on the average."""
+    evi_running: int = 2
+    """Chats that run when the sandbox first opens; they grow by its clock and end within minutes."""
+    evi_new_chats: int = 0
+    """Chats that begin one after the other once the sandbox has opened; some take up a chat group of the past ..."""
+    evi_new_every_s: float = 1.0
+    """... and how far apart they begin."""
+    evi_pace: float = 1.0
+    """How much faster than people chats of the present go: at 60 a minute of talk takes a second."""
+    evi_token_s: float = 1800.0
+    """How long an access token is good for."""
+    evi_audio_queue_s: float = 0.05
+    """Reconstruction of a chat's audio stays QUEUED so long after it was first asked for, then ..."""
+    evi_audio_run_s: float = 0.05
+    """... IN_PROGRESS so long."""
+    evi_audio_polls: int | None = None
+    """Count requests instead: COMPLETE with this many after the first."""
+    evi_audio_outcome: str = "COMPLETE"
+    """How reconstruction ends: COMPLETE, ERROR or CANCELLED; IN_PROGRESS: it never does."""
+    evi_audio_url_s: float = 3600.0
+    """How long the signed URL of an audio file is good for."""
+    evi_signing_key: str = "sandbox-signing-key"
+    """What webhooks are signed with."""
+    evi_embeddings: bool = True
+    """Whether segments of 2024 carry their embedding: most of the bytes of a page."""
+    evi_new_fields: bool = False
+    """Pages, chats and events have fields nobody has heard of, and chats an event of an unknown type and role."""
+
+    # guesses about EVI
+    evi_end_late_s: float = 3.0
+    """A chat that has ended still shows no end_timestamp for so long."""
+    evi_empty_total_pages: int = 0
+    """total_pages of a list without items."""
+    evi_page_size_status: int | None = 400
+    """Of a page_size outside 1 to 100. None: it is taken for the nearest allowed."""
+    evi_spring_errors: bool = False
+    """Whether an unknown id is told in the form of an unknown route."""
+    evi_newest_first: bool = False
+    """The order of lists without ascending_order."""
+    evi_count_all: bool = True
+    """Whether event_count counts every type; False: messages only."""
+    evi_tool_role: str = "TOOL"
+    """The role of FUNCTION_CALL events: TOOL or AGENT."""
+    evi_bare_tool_results: bool = False
+    """Whether the text of FUNCTION_CALL_RESPONSE is the bare content instead of a message in JSON."""
+    evi_interruption_time: bool = True
+    """Whether the text of USER_INTERRUPTION is its moment in Unix milliseconds; False: there is none."""
+    evi_segments_from_recording: bool = True
+    """Whether times of segments count from the start of the recording; False: of the chat."""
+
 
 def read_options(given: Iterable[str]) -> SandboxOptions:
     """Return options from texts of the form ``name=value``; ``none`` lifts a limit that can be lifted.
