@@ -17,6 +17,8 @@ from humeanalytics import __version__
 from humeanalytics.errors import SettingsError
 from humeanalytics.settings import Settings
 
+HEADERS = {"User-Agent": f"humeanalytics/{__version__}"}
+
 
 @dataclass(frozen=True, slots=True)
 class Connections:
@@ -30,19 +32,19 @@ class Connections:
     submitting: httpx.AsyncClient
 
     @classmethod
-    def to(cls, settings: Settings, base_url: str, key: SecretStr, transport: httpx.AsyncBaseTransport | None) -> Connections:
+    def to(cls, settings: Settings, base_url: str, auth: httpx.Auth, transport: httpx.AsyncBaseTransport | None) -> Connections:
         """Prepare both pools; nothing is connected yet."""
         # A proxy from the environment is not asked for this machine's own addresses: it could not reach them.
-        trust_env = not _is_loopback(base_url)
+        trust_env = not is_loopback(base_url)
         make = partial(
             httpx.AsyncClient,
             base_url=base_url,
-            auth=_KeyHeader(key),
-            headers={"User-Agent": f"humeanalytics/{__version__}"},
+            auth=auth,
+            headers=HEADERS,
             timeout=httpx.Timeout(settings.read_timeout_s, connect=settings.connect_timeout_s),
             follow_redirects=False,  # the key goes to this host and no other
             trust_env=trust_env,
-            verify=_tls(trust_env),
+            verify=tls(trust_env),
             transport=transport,
         )
         return cls(make(), make(limits=httpx.Limits(max_keepalive_connections=0)))
@@ -60,7 +62,7 @@ class Connections:
         await self.submitting.aclose()
 
 
-class _KeyHeader(httpx.Auth):
+class KeyHeader(httpx.Auth):
     """Put the key on a request as it leaves, so that no client object carries it in its headers."""
 
     def __init__(self, key: SecretStr) -> None:
@@ -99,7 +101,7 @@ def checked_key(key: str) -> str:
     return key
 
 
-def _is_loopback(base_url: str) -> bool:
+def is_loopback(base_url: str) -> bool:
     name = urlsplit(base_url).hostname or ""
     with suppress(ValueError):
         return ipaddress.ip_address(name).is_loopback
@@ -107,6 +109,6 @@ def _is_loopback(base_url: str) -> bool:
 
 
 @cache
-def _tls(trust_env: bool) -> ssl.SSLContext:
+def tls(trust_env: bool) -> ssl.SSLContext:
     """One context for all clients: reading the certificates takes longer than a request."""
     return httpx.create_ssl_context(trust_env=trust_env)

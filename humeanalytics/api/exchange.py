@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from humeanalytics.api import answers
 from humeanalytics.api.answers import Asked
 from humeanalytics.api.bodies import Body
-from humeanalytics.api.connections import Connections, checked_key, checked_url
+from humeanalytics.api.connections import Connections, KeyHeader, checked_key, checked_url
 from humeanalytics.api.downloads import Ends, Form
 from humeanalytics.api.limiter import limiter_of
 from humeanalytics.api.retry import TryAgain, asked_wait_s
@@ -31,7 +31,7 @@ T = TypeVar("T")
 #: No connection was made, or none was free, or a proxy gave none: no byte of the request went out.
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 #: What a broken connection raises. TLS errors in mid-stream come as plain OSError.
-_BROKEN = (httpx.TransportError, httpx.DecodingError, OSError)
+BROKEN = (httpx.TransportError, httpx.DecodingError, OSError)
 _ERROR_BODY_BYTES = 64 * 1024
 
 
@@ -46,12 +46,19 @@ class BodyOfAnotherForm(ValueError):
 class Exchange:
     """Requests to one server, with its connections, its rate limit and what is known of it."""
 
-    def __init__(self, settings: Settings, base_url: str, key: str, transport: httpx.AsyncBaseTransport | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        base_url: str,
+        key: str,
+        transport: httpx.AsyncBaseTransport | None,
+        auth: httpx.Auth | None = None,
+    ) -> None:
         self.base_url, host = checked_url(base_url)
         self.server = Server(host)
         self._key = SecretStr(checked_key(key))
         self._limiter, self._requests_per_s = limiter_of(host), settings.requests_per_s
-        self._connections = Connections.to(settings, self.base_url, self._key, transport)
+        self._connections = Connections.to(settings, self.base_url, auth or KeyHeader(self._key), transport)
 
     async def aclose(self) -> None:
         await self._connections.aclose()
@@ -73,7 +80,7 @@ class Exchange:
         request = self._connections.reading.build_request("GET", asked.path, params=params)
         try:
             response = await self._connections.reading.send(request, stream=True)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise _no_answer(asked, error) from error
         try:
             self._learn_from(response, turn_s)
@@ -179,7 +186,7 @@ async def whole_body(response: httpx.Response, form: Form | None = None) -> Asyn
         async for chunk in response.aiter_bytes():
             ends.feed(chunk)
             yield chunk
-    except _BROKEN as error:  # also where the length that was promised, or the last chunk, is missing
+    except BROKEN as error:  # also where the length that was promised, or the last chunk, is missing
         raise BodyEndsEarly(f"its body ended early ({reason_of(error)})") from error
     if form is not None and ends.head and not form.begins(ends.head):
         raise BodyOfAnotherForm(f"instead of {form.name} came {answers.looks_like(ends.head)}")
@@ -190,7 +197,7 @@ async def whole_body(response: httpx.Response, form: Form | None = None) -> Asyn
 async def _beginning(response: httpx.Response) -> bytes:
     """The body of an error, as far as it came and is worth reading; the status says enough."""
     body = b""
-    with suppress(*_BROKEN):
+    with suppress(*BROKEN):
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) >= _ERROR_BODY_BYTES:

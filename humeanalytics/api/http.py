@@ -33,6 +33,7 @@ class HumeClient:
         base_url: Where the API is, for example ``https://api.hume.ai``.
         key: The API key; it leaves this object only as a request header.
         transport: Takes the network's place, in tests.
+        auth: Puts something else on requests than the key.
 
     Raises:
         SettingsError: ``base_url`` is no http(s) URL, or the key cannot be a key.
@@ -43,8 +44,16 @@ class HumeClient:
         ...         return await client.get_json("/v0/batch/jobs", {"limit": 5}, list[dict[str, Any]])
     """
 
-    def __init__(self, settings: Settings, *, base_url: str, key: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._exchange = Exchange(settings, base_url, key, transport)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        base_url: str,
+        key: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        auth: httpx.Auth | None = None,
+    ) -> None:
+        self._exchange = Exchange(settings, base_url, key, transport, auth)
         self._policy = RetryPolicy.of(settings)
 
     def __repr__(self) -> str:
@@ -80,8 +89,12 @@ class HumeClient:
         return self._exchange.server.now_ms()
 
     # ------------------------------------------------------------------------------------------------------------- GET
-    async def get_json(self, path: str, params: Mapping[str, Any] | None, type_: type[T]) -> T:
+    async def get_json(
+        self, path: str, params: Mapping[str, Any] | None, type_: type[T], open_sink: Callable[[], Sink] | None = None
+    ) -> T:
         """Return the JSON answer to a GET as ``type_``. A parameter that is a list is sent once for each value.
+
+        Where ``open_sink`` is given, its sink gets the body as it came, once that is whole and has proved to be a ``type_``.
 
         Raises:
             ApiError: The service refused, or kept failing until the policy gave up.
@@ -94,9 +107,12 @@ class HumeClient:
             async with self._exchange.get(asked, params) as response:
                 body = b"".join([chunk async for chunk in self._exchange.chunks(asked, response, JSON)])
                 try:
-                    return answers.decoded(asked, body, type_)
+                    answer = answers.decoded(asked, body, type_)
                 except ValueError as error:
                     raise answers.invalid(asked, response.status_code, response.headers, str(error)) from error
+            if open_sink is not None:
+                await _keep(body, open_sink())
+            return answer
 
         return await self._policy.run(attempt)
 
@@ -243,3 +259,12 @@ class HumeClient:
                     await in_thread(sink.abort)
 
         return await self._policy.run(attempt)
+
+
+async def _keep(body: bytes, sink: Sink) -> None:
+    try:
+        sink.write(body)
+    except BaseException:
+        await in_thread(sink.abort)
+        raise
+    await in_thread(sink.commit)
