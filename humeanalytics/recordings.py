@@ -75,6 +75,11 @@ def name_id(job: str, file: str) -> str:
     return f"name:{job}/{file}"
 
 
+def chat_recording_id(chat_id: str) -> str:
+    """Return the id of a chat of EVI as a recording: what its labels and answers hang on."""
+    return f"chat:{chat_id}"
+
+
 def item_id(uri: str, recording_id: str) -> str:
     """Return the id of one recording at one place."""
     return hashlib.sha256(f"{uri}\n{recording_id}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

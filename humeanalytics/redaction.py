@@ -30,6 +30,7 @@ _BOUNDS_ACCESS = re.compile(
 _SECRET_FIELDS = (
     rb"api_?key|x-hume-api-key|secret_?key|access_?token|refresh_?token|client_?secret|password|authorization|bearer_?token"
 )
+_SECRET_NAME = re.compile(f"(?:[a-z0-9_.-]*[_.-])?(?:{_SECRET_FIELDS.decode()})", re.IGNORECASE | re.ASCII)
 
 # A stretch of parameters runs from a separator to whatever cannot stand in a URL. A backslash is part of it only where it
 # escapes something that can: \/ or \u0026, but not \" or \n.
@@ -157,6 +158,15 @@ def redact_bytes(data: bytes) -> bytes:
     """
     edits = _edits(data)
     return _edited(data, edits) if edits else data
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a field or parameter of that name holds what grants access.
+
+    >>> is_secret_name("language_model_api_key"), is_secret_name("secretKey"), is_secret_name("event_limit")
+    (True, True, False)
+    """
+    return (_GRANTS_ACCESS.fullmatch(name) or _SECRET_NAME.fullmatch(name)) is not None
 
 
 def redact_text(text: str) -> str:

@@ -19,6 +19,7 @@ from humeanalytics.jobs.saved_files import digest_of, held, limits_of, opened_pa
 from humeanalytics.jobs.saved_inputs import find_saved
 from humeanalytics.jobs.saved_work import Payload
 from humeanalytics.settings import load_settings
+from humeanalytics.tables.evi import EviBook
 from humeanalytics.tables.flattened import Flattened
 from humeanalytics.tables.keys import of_answers, saved_recording_id, with_keys
 from humeanalytics.tables.saved import SavedPart, saved_parts
@@ -35,14 +36,16 @@ def flatten(source: SavedSource) -> dict[str, pa.Table]:
 
     Args:
         source: A path, bytes, or a binary file object that can seek: predictions of a v0 batch job in any form people have
-            saved them in, artifacts (a ZIP, the folder it was extracted to, one CSV), answers of v1, any of them packed with
+            saved them in, artifacts (a ZIP, the folder it was extracted to, one CSV), answers of v1, chats of EVI (pages of its
+            history, lists of events, dumps of the SDKs, captures of the socket, bodies of webhooks), any of them packed with
             gzip, zstd or ZIP; or a folder of such. What is in it in two forms comes once.
 
     Returns:
         Model -> table, with the columns of the data dictionary (``docs/data-dictionary.md``): ids, ``file``, times in
         seconds (``*_s``, float64), boxes in pixels, scores float32. A name that Hume did not give is null. ``load_id`` is
         null: it belongs to lakes. Models that are not in it are missing. Of v1 there are long tables, three a model:
-        ``audio_scores`` and so on, a row a name.
+        ``audio_scores`` and so on, a row a name. Of EVI there are ``chats``, ``chat_events`` and so on; pages of one chat
+        are one chat.
 
     Raises:
         NotHumeData: It is something else; the message says what it looks like.
@@ -95,7 +98,14 @@ def _tables(source: SavedSource, rows: int | None) -> Iterator[dict[str, pa.Tabl
     looks = _looked_through(source) if _needs_a_look(source, rows) else None
     error: ItemError | None = None
     found = False
+    chats: EviBook | None = None
     for number, (uri, part) in enumerate(_parts(source)):
+        if part.is_evi:
+            try:
+                chats = _with_chats(chats, part)
+            except NotHumeData as not_hume:
+                error = error or not_hume
+            continue
         if not part.can_be_flattened:
             what = f"{part.name}: this is {part.detected.about}, not the scores of a v0 batch job."
             error = error or NotHumeData(what, item=part.name)
@@ -111,8 +121,18 @@ def _tables(source: SavedSource, rows: int | None) -> Iterator[dict[str, pa.Tabl
                 yield of_answers(with_keys(piece, recording_ids, scoring_ids, None), piece.answers, fresh)
         except NotHumeData as not_hume:
             error = error or not_hume
-    if not found:
+    if chats is not None:
+        yield chats.finish().tables
+    elif not found:
         raise error or NotHumeData("There is nothing in it.", item="the archive")
+
+
+def _with_chats(chats: EviBook | None, part: SavedPart) -> EviBook:
+    """Return the chats read so far with those of one more part: many may tell of one chat, and each event comes once."""
+    book = chats or EviBook()
+    with part.open() as stream:
+        book.read(stream, name=part.name)
+    return book
 
 
 def _first(scoring_ids: Iterable[str], seen: set[str]) -> list[bool]:

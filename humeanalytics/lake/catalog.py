@@ -30,6 +30,10 @@ _NOT_HIDDEN_LOAD = "ANTI JOIN internal.hidden_loads AS h ON h.load_id = t.load_i
 _NOT_HIDDEN_SCORING = "ANTI JOIN internal.hidden_scorings AS h ON h.scoring_id = t.scoring_id"
 #: Bookkeeping that decides which scorings hold.
 _DECIDING = ("scorings", "items", "recording_aliases", "labels")
+#: Tables of chats whose rows can have labels: those of what a chat is an item of.
+_OF_CHATS = ("chats", "chat_events")
+_VIEWS = ("scores_v1", "spoken", "coverage", "costs", "conversations", "tool_usage", "prompt_versions")
+_WITH_EXPRESSIONS = ("transcript", "turns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class Catalog:
             self._decide()
         for name in names:
             relations[name] = self._plain(name, relations[name])
-        for name in [*_scores(names, columns), "items"]:
+        for name in [*_scores(names, columns), *_OF_CHATS, "items"]:
             self._view(f"{name}_labelled", views.labelled(name, list(columns[name]), self._label_keys))
             about = views.view_text("items_labelled" if name == "items" else "scores_labelled").about
             relations[f"{name}_labelled"] = Relation(f"{name}_labelled", "view", about)
@@ -181,7 +185,7 @@ class Catalog:
         keys = self._rows("SELECT DISTINCT key FROM main.labels WHERE key IS NOT NULL ORDER BY key")
         self._label_keys = [key for (key,) in keys]
         self._view("wide_labels", views.wide_labels(self._label_keys), schema="internal")
-        for name in ("recording_items", "hidden_scorings"):
+        for name in ("recording_items", "hidden_scorings", "hidden_chats", "hidden_events"):
             self._database.execute(f"CREATE OR REPLACE TABLE internal.{name} AS {views.view_text(name).sql}")
 
     def _has_ties(self, model: str) -> bool:
@@ -205,11 +209,14 @@ class Catalog:
         expressions = dict.fromkeys(column for _, column, kind in known if kind == "expression")
         self._view("names", views.view_text("names").sql)
         self._view("scores_v0", views.scores_v0(scores, other))
-        for name in ("scores_v1", "spoken", "coverage", "costs"):
+        for name in _VIEWS:
             self._view(name, views.view_text(name).sql)
+        spoken = [column for model, column, kind in known if (model, kind) == ("prosody", "expression")]
+        for name in _WITH_EXPRESSIONS:
+            self._view(name, views.with_expressions(name, [column for column in spoken if column in columns["chat_events"]]))
         macro = views.view_text("top_expressions").fill(expressions=", ".join(map(literal, expressions)))
         self._make("top_expressions", f"CREATE OR REPLACE MACRO main.top_expressions(table_name, k := 10) AS TABLE {macro}")
-        made = ("names", "scores_v0", "scores_v1", "spoken", "coverage", "costs")
+        made = ("names", "scores_v0", *_VIEWS, *_WITH_EXPRESSIONS)
         found = {name: Relation(name, "view", views.view_text(name).about) for name in made}
         return found | {"top_expressions": Relation("top_expressions", "macro", views.view_text("top_expressions").about)}
 

@@ -58,6 +58,24 @@ def scores_v0(scores: Mapping[str, Sequence[str]], with_other: Iterable[str]) ->
     return "\nUNION ALL\n".join(parts)
 
 
+def with_expressions(name: str, columns: Sequence[str]) -> str:
+    """Return a view of chats that tells expressions: each as a column, and the three strongest by name."""
+    strongest = [
+        f"if(scores[places[{n}]] IS NOT NULL, names[places[{n}]], NULL) AS expression_{n}, scores[places[{n}]] AS score_{n}"
+        for n in (1, 2, 3)
+    ]
+    both = {column: f"coalesce(p.{identifier(column)}, e.{identifier(column)})" for column in columns}
+    return view_text(name).fill(
+        columns=", ".join(map(identifier, columns)),
+        own=", ".join(f"e.{identifier(column)}" for column in columns),
+        names=", ".join(map(literal, columns)),
+        coalesced=", ".join(f"{value} AS {identifier(column)}" for column, value in both.items()),
+        coalesced_only=", ".join(both.values()),
+        means=", ".join(f"CAST(avg({value}) AS FLOAT) AS {identifier(column)}" for column, value in both.items()),
+        strongest=", ".join(strongest),
+    )
+
+
 def wide_labels(keys: Sequence[str]) -> str:
     """Return one row an item with a column a label: ``label_0``, ``label_1``, ... in the order of the keys."""
     columns = [f", max(value) FILTER (WHERE key = {literal(key)}) AS label_{i}" for i, key in enumerate(keys)]

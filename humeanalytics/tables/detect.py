@@ -12,6 +12,7 @@ from humeanalytics.tables.archives import UNPACKING_ERRORS
 from humeanalytics.tables.artifact_headers import header_names, is_artifact_header
 from humeanalytics.tables.artifacts import is_artifact
 from humeanalytics.tables.batch import first_look
+from humeanalytics.tables.evi_forms import looks_like_evi
 from humeanalytics.tables.expression_saved import looks_like_v1
 from humeanalytics.tables.looks import BROKEN, JOB, STREAMING, looks_like, looks_like_csv
 from humeanalytics.tables.words import is_words_json, words_form
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     JOB = "job"  # details of v0 jobs, which hold no scores
     STREAMING = "streaming"  # answers of the v0 streaming API
     EXPRESSION = "expression"  # answers of v1
+    EVI = "evi"  # chats of EVI: pages of its history, captures, bodies of webhooks, ...
     WORDS = "words"  # a transcript or speaker turns, which lie beside recordings
     JSON = "json"  # that is broken before it tells what it is: `flatten_predictions` says where
     GZIP = "gzip"
@@ -100,6 +102,8 @@ def _detect_zip(file: IO[bytes]) -> Detected:
 def _detect_json(file: IO[bytes], head: bytes) -> Detected:
     if looks_like_v1(head):
         return Detected(Kind.EXPRESSION, "answers of v1")
+    if looks_like_evi(head):
+        return Detected(Kind.EVI, "chats of EVI")
     dialect, about = first_look(file)
     if dialect == "streaming":
         return Detected(Kind.STREAMING, STREAMING, dialect)

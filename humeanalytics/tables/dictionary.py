@@ -73,6 +73,21 @@ Every table, what a row of it is, and every column. Written by `python -m humean
   nothing can tell. Rows may overlap: people do.
 - Several files may tell of one recording. `words` has all of them, `source_id` apart; `spoken` takes the text of one.
 
+## Reading chats
+
+- **`role` is the side of the line, not who speaks.** All people in the room of the user are `USER`.
+- Scores say how a voice would be heard, not what somebody feels. Those of the caller and of the assistant are different things:
+  the views `transcript` and `turns` say whose each is, and no view averages them together. Text that was typed has none.
+- The scores of a message of the assistant stand in its own row or, since the end of 2025, in an event `ASSISTANT_PROSODY` that
+  points to it; `transcript` and `turns` take whichever is there, the latter first.
+- Order events by `timestamp`, then `ordinal`: several may share a millisecond. It is the place in the server's list; of lists
+  that came without page numbers, or that contradict each other, it is the place by time.
+- `begin_ms` and `end_ms` count from the start of the user's audio, which is not the start of the chat. Where the event
+  `USER_RECORDING_START_MESSAGE` is known they can be put on the clock, and `turns` has `felt_latency_ms`; elsewhere it is null.
+- The scores of segments come in the model's own order and are put under the right names here.
+- A chat of which only events are known has a row in `chats` all the same, without a status.
+- Texts and JSON are kept as they came; fields whose names say that they hold a secret are blank, and so are signatures of URLs.
+
 ## Columns nobody has declared
 
 A name of Hume's that is in no list becomes a column by the same rule as the known ones (lower case, everything but letters and
@@ -136,15 +151,14 @@ def _table(table: Table) -> Iterator[str]:
         if column.hume_name is None:
             yield f"| `{column.name}` | {_TYPES[column.type]} | {column.about} |"
     yield ""
-    if table.model:
+    if any(column.hume_name for column in table.columns):
         yield from _scores(table)
 
 
 def _scores(table: Table) -> Iterator[str]:
     """Yield the score columns of a table, gathered by kind: one line each would bury what differs."""
-    assert table.model
     for kind in vocabulary.PREFIXES:
-        names = vocabulary.names_of(table.model, kind)
+        names = vocabulary.names_of(table.model or "prosody", kind)  # EVI scores speech
         if names:
             about = next(column.about for column in table.columns if column.name == names[0].column)
             yield f"{len(names)} columns of float32, {kind}: {about}.\n"

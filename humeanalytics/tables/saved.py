@@ -43,6 +43,11 @@ class SavedPart:
     limits: Limits = field(default=Limits(), repr=False)
 
     @property
+    def is_evi(self) -> bool:
+        """Whether chats of EVI are in it: `EviBook` takes those, as many parts may tell of one chat."""
+        return self.detected.kind == Kind.EVI
+
+    @property
     def can_be_flattened(self) -> bool:
         """Whether it holds rows, or may: of broken JSON only flattening says where it is broken."""
         return self.detected.kind in _FLATTENED

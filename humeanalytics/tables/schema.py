@@ -27,6 +27,7 @@ from humeanalytics.tables.declarations import (
     Table,
 )
 from humeanalytics.tables.declarations import declared as _c
+from humeanalytics.tables.evi_schema import EVI_TABLES
 from humeanalytics.tables.expression_schema import EXPRESSION_TABLES, UPLOADS
 from humeanalytics.tables.words_schema import WORD_SOURCES, WORDS
 
@@ -282,7 +283,15 @@ _BOOKKEEPING = (
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (*map(_score_table, vocabulary.MODELS), *EXPRESSION_TABLES, *_BOOKKEEPING, UPLOADS, WORD_SOURCES, WORDS)
+    for table in (
+        *map(_score_table, vocabulary.MODELS),
+        *EXPRESSION_TABLES,
+        *EVI_TABLES,
+        *_BOOKKEEPING,
+        UPLOADS,
+        WORD_SOURCES,
+        WORDS,
+    )
 }
 #: Tables whose rows are scores of v0.
 SCORE_TABLES: tuple[str, ...] = vocabulary.MODELS

@@ -49,7 +49,7 @@ def test_an_unknown_table_is_told_with_those_there_are(lake: Lake) -> None:
         lake["prosodie"]
     with pytest.raises(TableNotFound):
         lake["top_expressions"]
-    with pytest.raises(TableNotFound, match=r"facemesh, audio_utterances, .*, video_scores, items"):
+    with pytest.raises(TableNotFound, match=r"facemesh, audio_utterances, .*, video_scores, chats, chat_events, items"):
         lake.labelled("scorings")
 
 

@@ -1,0 +1,5 @@
+-- One version of one configuration (EVI), as it was last read.
+SELECT * FROM main.evi_configs_all
+QUALIFY row_number() OVER (
+    PARTITION BY config_id, version ORDER BY seen_at DESC NULLS LAST, modified_on DESC NULLS LAST, load_id DESC
+) = 1
