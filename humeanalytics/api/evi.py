@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -32,6 +32,7 @@ from humeanalytics.api.evi_items import (
 from humeanalytics.api.evi_pages import PAGE_SIZE, Page, Walk, walk_pages
 from humeanalytics.api.evi_token import TokenAuth
 from humeanalytics.api.http import HumeClient
+from humeanalytics.api.service import Service
 from humeanalytics.errors import RequestRejected
 from humeanalytics.settings import Settings
 
@@ -55,7 +56,7 @@ _MOST_LINKS = 3
 _OLDEST_FIRST = Walk()
 
 
-class EviApi:
+class EviApi(Service):
     """The history at ``settings.base_url``, with ``settings.key()``. Use with ``async with``.
 
     Every method raises what `humeanalytics.api.http.HumeClient` does: `ApiError` for what the service refuses (`NotFound`:
@@ -84,32 +85,16 @@ class EviApi:
         self, settings: Settings, *, with_token: bool = False, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         auth = TokenAuth(settings) if with_token else None
-        self._http = HumeClient(settings, base_url=settings.base_url, key=settings.key(), transport=transport, auth=auth)
+        key = settings.key()
+        super().__init__(HumeClient(settings, base_url=settings.base_url, key=key, transport=transport, auth=auth))
         self._files = SignedDownloads(settings, transport)
         self.configs = Versions(self._http, "configs", ConfigsPage)
         self.prompts = Versions(self._http, "prompts", PromptsPage)
         self.tools = Versions(self._http, "tools", ToolsPage)
 
-    async def __aenter__(self) -> Self:
-        return self
-
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._files.aclose()
-        await self._http.aclose()
-
-    @property
-    def origin(self) -> str:
-        """Who answers: ``host[:port]``, or ``sandbox/SEED`` once an answer said so."""
-        return self._http.origin
-
-    @property
-    def synthetic(self) -> bool | None:
-        """Whether a sandbox answers; None until an answer told."""
-        return self._http.synthetic
-
-    def server_now_ms(self) -> int:
-        """Return the server's time in Unix milliseconds, true to about a second."""
-        return self._http.server_now_ms()
+        await super().__aexit__(kind, error, trace)
 
     async def check(self) -> None:
         """Ask for one chat: whether the key is taken, who answers, and what time it is there."""
