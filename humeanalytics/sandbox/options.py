@@ -110,6 +110,8 @@ class SandboxOptions:
     """... and how far apart they begin."""
     evi_pace: float = 1.0
     """How much faster than people chats of the present go: at 60 a minute of talk takes a second."""
+    evi_delay_s: float = 0.0
+    """Any answer about history takes at least so long, in real time."""
     evi_token_s: float = 1800.0
     """How long an access token is good for."""
     evi_audio_queue_s: float = 0.05

@@ -10,6 +10,7 @@ import io
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -162,6 +163,50 @@ def test_new_fields(sandbox_with: SandboxWith) -> None:
     assert {"GESTURE_ONSET"} < {event["type"] for event in events}
 
 
+def test_guesses_about_events(sandbox_with: SandboxWith) -> None:
+    def events_and_counts(**options: Any) -> tuple[list[dict[str, Any]], int]:
+        _, hume = sandbox_with(evi_running=0, **options)
+        counted = sum(chat["event_count"] for chat in hume.get("/sandbox/evi").json()["chats"])
+        return [json.loads(line) for line in hume.get("/sandbox/evi/events").text.splitlines()], counted
+
+    usual, counted = events_and_counts()
+    other, counted_otherwise = events_and_counts(
+        evi_count_all=False,
+        evi_tool_role="AGENT",
+        evi_bare_tool_results=True,
+        evi_interruption_time=False,
+        evi_segments_from_recording=False,
+        evi_embeddings=False,
+    )
+    assert counted == len(usual) == len(other)
+    assert counted_otherwise == sum(event["type"] in ("USER_MESSAGE", "AGENT_MESSAGE") for event in other)
+    assert [event["id"] for event in usual] == [event["id"] for event in other]
+    seen = set()
+    for one, two in zip(usual, other, strict=True):
+        if one["type"] == "FUNCTION_CALL":
+            assert (one["role"], two["role"]) == ("TOOL", "AGENT")
+        elif one["type"] == "FUNCTION_CALL_RESPONSE":
+            whole = json.loads(one["message_text"])
+            assert two["message_text"] == whole.get("content", whole.get("error"))
+        elif one["type"] == "USER_INTERRUPTION":
+            assert one["message_text"] == str(one["timestamp"])
+            assert not two["message_text"]
+        elif one["metadata"] != two["metadata"]:
+            first, second = (json.loads(event["metadata"])["segments"][0] for event in (one, two))
+            assert "embedding" not in second
+            assert first["time"]["begin_ms"] <= second["time"]["begin_ms"]
+            assert first["scores"] == second["scores"]
+        seen.add(one["type"])
+    assert {"FUNCTION_CALL", "FUNCTION_CALL_RESPONSE", "USER_INTERRUPTION", "USER_MESSAGE"} < seen
+
+
+def test_answers_can_be_made_slow(sandbox_with: SandboxWith) -> None:
+    _, hume = sandbox_with(evi_delay_s=0.3)
+    began_s = time.monotonic()
+    hume.get(CHATS)
+    assert time.monotonic() - began_s >= 0.3
+
+
 # -------------------------------------------------------------------------------------------------------------- growth
 def test_chats_begin_grow_and_end_by_the_clock(sandbox_with: SandboxWith) -> None:
     sandbox, hume = sandbox_with(evi_chats=5, evi_running=2, evi_new_chats=6, evi_new_every_s=100.0)
@@ -212,6 +257,8 @@ def test_what_tests_add_change_and_delete_survives_a_restart(tmp_path: Any) -> N
         hume.delete(f"/sandbox/evi/chats/{first}").raise_for_status()
         assert hume.get(f"{CHATS}/{first}").status_code == 404
         assert hume.post(f"/sandbox/evi/chats/{first}", json={}).status_code == 404
+        assert hume.get("/sandbox/evi/events", params={"chat_id": first}).status_code == 404
+        assert hume.post("/sandbox/evi/chats", json={"id": chat["id"]}).status_code == 400
         sandbox.advance_clock(AFTER_ALL_S)
         before = hume.get("/sandbox/evi").json()["chats"], hume.get("/sandbox/evi/events").content
     with Sandbox(state=tmp_path, options=options) as sandbox, Hume(sandbox.url) as hume:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -97,15 +98,20 @@ class EviControl:
         """Add a chat, and return it as it is told.
 
         Args:
-            events: Its events; see `add_events`.
+            events: Its events, there from the start; see `add_events`.
             fields: Fields of the chat. Without: it begins now, runs, and has a group of its own. ``event_count`` is counted
                 unless it is given.
+
+        Raises:
+            ValueError: There is a chat with this id, or was.
         """
         now_ms = self._clock.now_ms()
         chat = {"id": str(uuid4()), "chat_group_id": str(uuid4()), "start_timestamp": now_ms, **fields}
+        if chat["id"] in self._history.ids():
+            raise ValueError(f"There is a chat {chat['id']} already.")
+        self._store.add_events(chat["id"], self._whole(chat["id"], events or []))  # first: the chat is never seen without
         self._store.add_chat(chat)
         self._history.chats_changed()
-        self.add_events(chat["id"], events or [])
         return self._told(chat["id"])
 
     def add_events(self, chat_id: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -115,6 +121,11 @@ class EviControl:
             KeyError: There is no such chat.
         """
         self._find(chat_id)
+        whole = self._whole(chat_id, events)
+        self._store.add_events(chat_id, whole)
+        return whole
+
+    def _whole(self, chat_id: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         whole = []
         for event in events:
             type_ = event.get("type", "USER_MESSAGE")
@@ -129,7 +140,6 @@ class EviControl:
                 "metadata": None,
             }
             whole.append(blank | event)
-        self._store.add_events(chat_id, whole)
         return whole
 
     def change_chat(self, chat_id: str, audio: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -222,8 +232,19 @@ class EviControl:
         return self.change_chat(_id(request), **body)
 
     async def _get_events(self, request: Request) -> Response:
-        lines = (msgspec.json.encode(event) + b"\n" for event in self.events(request.query_params.get("chat_id")))
-        return StreamingResponse(lines, media_type="application/x-ndjson")
+        try:
+            events = self.events(request.query_params.get("chat_id"))
+            first = await asyncio.to_thread(lambda: list(islice(events, _SLICE)))
+        except KeyError as error:
+            return refusal(404, f"no chat {error.args[0]}")
+
+        def lines() -> Iterator[bytes]:
+            part = first
+            while part:
+                yield msgspec.json.Encoder().encode_lines(part)
+                part = list(islice(events, _SLICE))
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
 def _id(request: Request) -> str:

@@ -141,7 +141,8 @@ class _Stage:
                 late = Beat("ASSISTANT_PROSODY", "AGENT", self._at(self._last))
                 late.scored, late.mood, late.about = True, (0.6, 0.1), said
                 self.beats.append(late)
-            self._wait(0, 350)
+            if draw.random() < 0.7:  # else the next one comes in the same millisecond
+                self._wait(0, 350)
         self._now += 900  # a reply takes a while to hear, unless it is cut short
         if interrupted:
             text = str(self._at(self._now)) if self._options.evi_interruption_time else self._plan.nothing

@@ -18,21 +18,21 @@ from humeanalytics.sandbox.evi.fleet import ChatPlan
 from humeanalytics.sandbox.scores import score
 
 _NAMES = tuple(sorted(name.name for name in vocabulary.names_of("prosody")))
-_KEYS = tuple(f"{json.dumps(name)}: " for name in _NAMES)
+_FEATURES = "{{" + ", ".join(f"{json.dumps(name)}: {{}}" for name in _NAMES) + "}}"
 _EMBEDDINGS = 32
 _EMBEDDING = 768
 _TOKENS_PER_S = 24
 _LONG_MS = 3000
 
 
-def _model_order() -> tuple[int, ...]:
+def _model_order() -> NDArray[np.intp]:
     """Where in the alphabet the scores of a segment stand: two names are out of order."""
     names = list(_NAMES)
     names.remove("Desire")
     names.insert(names.index("Shame"), "Desire")
     at = names.index("Confusion")
     names[at], names[at + 1] = names[at + 1], names[at]
-    return tuple(_NAMES.index(name) for name in names)
+    return np.array([_NAMES.index(name) for name in names])
 
 
 _MODEL_ORDER = _model_order()
@@ -75,8 +75,8 @@ class EventWriter:
             "metadata": plan.nothing,
         }
         if halves is not None:
-            values = halves.mean(axis=0, dtype=np.float32).astype(np.float16).tolist()
-            event["emotion_features"] = "{" + ", ".join(map("".join, zip(_KEYS, map(repr, values), strict=True))) + "}"
+            values = ((halves[0].astype(np.float32) + halves[1]) / 2).astype(np.float16)
+            event["emotion_features"] = _FEATURES.format(*_written(values))
             if beat.spoken_ms is not None:
                 event["metadata"] = self._segments(plan, beat, halves)
         if plan.era == "2026":
@@ -100,7 +100,7 @@ class EventWriter:
 
     def _segment(self, plan: ChatPlan, text: str, values: NDArray[np.float16], begin_ms: int, end_ms: int) -> str:
         parts = [f'"content": {json.dumps(text)}']
-        scores = ", ".join(map(repr, values[list(_MODEL_ORDER)].tolist()))
+        scores = ", ".join(_written(values[_MODEL_ORDER]))
         if plan.era == "2024" and self._embeddings:
             parts.append(f'"embedding": [{_embeddings(self._seed)[_number_of(text) % _EMBEDDINGS]}]')
         parts.append(f'"scores": [{scores}]')
@@ -138,3 +138,14 @@ def _embeddings(seed: int) -> tuple[str, ...]:
     draw = np.random.Generator(np.random.PCG64(seed))
     rows = (1.3 * draw.standard_normal((_EMBEDDINGS, _EMBEDDING))).astype(np.float16).tolist()
     return tuple(", ".join(map(repr, row)) for row in rows)
+
+
+@cache
+def _float16_texts() -> tuple[str, ...]:
+    return tuple(map(repr, np.arange(1 << 16, dtype=np.uint16).view(np.float16).tolist()))
+
+
+def _written(values: NDArray[np.float16]) -> list[str]:
+    """Numbers as JSON; there are so few different ones that it pays to have them all written."""
+    texts = _float16_texts()
+    return [texts[bits] for bits in values.view(np.uint16).tolist()]

@@ -65,6 +65,12 @@ class History:
             chat = self._by_id.get(chat_id)
             return chat if chat and chat.start_ms <= now_ms and chat_id not in self._store.deleted else None
 
+    def ids(self) -> set[str]:
+        """Return the ids of all chats, also of those that have not begun or were deleted."""
+        with self._lock:
+            self._known()
+            return set(self._by_id)
+
     def groups(self, now_ms: int) -> dict[str, list[Chat]]:
         """Return the chats of each group, oldest first; groups in the order in which they began."""
         groups: dict[str, list[Chat]] = {}
@@ -83,7 +89,7 @@ class History:
             chats = [Chat(plan.chat_id, plan.group_id, plan.start_ms, plan, {}) for plan in plans]
             chats += [
                 Chat(given["id"], given["chat_group_id"], given["start_timestamp"], None, given)
-                for given in self._store.chats.values()
+                for given in list(self._store.chats.values())
             ]
             self._chats = sorted(chats, key=lambda chat: chat.start_ms)
             self._by_id = {chat.id: chat for chat in chats}
@@ -144,9 +150,9 @@ class History:
         """Return the events a chat has by now, in order."""
         talk = self.talk(chat.plan) if chat.plan else None
         beats = talk.beats if talk else []
-        seen: Sequence[Beat] = beats[: bisect_right(beats, now_ms, key=lambda beat: beat.at_ms)]
+        seen = bisect_right(beats, now_ms, key=lambda beat: beat.at_ms)
         added = [event for event in self._store.events.get(chat.id, ()) if event["timestamp"] <= now_ms]
-        return Events(self._writer, talk, seen, added, self._options.evi_new_fields)
+        return Events(self._writer, talk, beats if seen == len(beats) else beats[:seen], added, self._options.evi_new_fields)
 
 
 class Events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -49,8 +50,11 @@ class EviOperations:
 
     def _answering(self, answer: _Answer) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
+            due_s = time.monotonic() + self._options.evi_delay_s
             try:
-                return json_reply(await asyncio.to_thread(answer, request))
+                told = await asyncio.to_thread(lambda: json_reply(answer(request)))
+                await asyncio.sleep(due_s - time.monotonic())
+                return told
             except Refused as refused:
                 if refused.status == 404 and self._options.evi_spring_errors:
                     return spring_reply(404, str(refused), request.url.path, self._clock.now_s())
