@@ -60,15 +60,18 @@ def scores_v0(scores: Mapping[str, Sequence[str]], with_other: Iterable[str]) ->
 
 def with_expressions(name: str, columns: Sequence[str]) -> str:
     """Return a view of chats that tells expressions: each as a column, and the three strongest by name."""
+    scores, names = f"[{', '.join(map(identifier, columns))}]", f"[{', '.join(map(literal, columns))}]"
+    place = f"list_grade_up({scores}, 'DESC', 'NULLS LAST')"  # DuckDB works out once what stands here six times
     strongest = [
-        f"if(scores[places[{n}]] IS NOT NULL, names[places[{n}]], NULL) AS expression_{n}, scores[places[{n}]] AS score_{n}"
+        f"if({scores}[{place}[{n}]] IS NULL, NULL, {names}[{place}[{n}]]) AS expression_{n}, {scores}[{place}[{n}]] AS score_{n}"
         for n in (1, 2, 3)
     ]
-    both = {column: f"coalesce(p.{identifier(column)}, e.{identifier(column)})" for column in columns}
+    of_assistant = "if(e.type = 'AGENT_MESSAGE', p.{0}, NULL)"
+    both = {column: f"coalesce({of_assistant.format(identifier(column))}, e.{identifier(column)})" for column in columns}
     return view_text(name).fill(
         columns=", ".join(map(identifier, columns)),
+        latest=", ".join(f"arg_max({identifier(column)}, ordinal) AS {identifier(column)}" for column in columns),
         own=", ".join(f"e.{identifier(column)}" for column in columns),
-        names=", ".join(map(literal, columns)),
         coalesced=", ".join(f"{value} AS {identifier(column)}" for column, value in both.items()),
         coalesced_only=", ".join(both.values()),
         means=", ".join(f"CAST(avg({value}) AS FLOAT) AS {identifier(column)}" for column, value in both.items()),

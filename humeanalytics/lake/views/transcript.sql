@@ -3,25 +3,24 @@
 -- that one's voice: never average the two together. expressions_from says where the scores stood: message, or for the assistant
 -- assistant_prosody, an event of its own; null where there are none, as for text that was typed.
 WITH prosody AS NOT MATERIALIZED (
-    SELECT chat_id, related_event_id, $columns
+    SELECT chat_id, related_event_id, $latest
     FROM main.chat_events
     WHERE type = 'ASSISTANT_PROSODY' AND related_event_id IS NOT NULL AND coalesce($columns) IS NOT NULL
-    QUALIFY row_number() OVER (
-        PARTITION BY chat_id, related_event_id ORDER BY timestamp DESC NULLS LAST, ordinal DESC, event_id
-    ) = 1
+    GROUP BY chat_id, related_event_id
 ), messages AS NOT MATERIALIZED (
-    SELECT e.chat_id, e.event_id, e.ordinal, e.timestamp, e.role, if(e.type = 'USER_MESSAGE', 'caller', 'assistant') AS speaker,
-        e.message_text, e.begin_ms, e.end_ms,
-        CASE WHEN p.related_event_id IS NOT NULL THEN 'assistant_prosody'
+    SELECT e.*, c.chat_group_id, if(e.type = 'USER_MESSAGE', 'caller', 'assistant') AS speaker
+    FROM main.chat_events AS e
+    LEFT JOIN (SELECT chat_id, chat_group_id FROM main.chats) AS c ON c.chat_id = e.chat_id
+    WHERE e.type IN ('USER_MESSAGE', 'AGENT_MESSAGE')
+), scored AS NOT MATERIALIZED (
+    SELECT e.chat_group_id, e.chat_id, e.event_id, e.ordinal, e.timestamp, e.role, e.speaker, e.message_text, e.begin_ms, e.end_ms,
+        CASE WHEN e.type = 'AGENT_MESSAGE' AND p.related_event_id IS NOT NULL THEN 'assistant_prosody'
             WHEN coalesce($own) IS NOT NULL THEN 'message' END AS expressions_from,
         $coalesced
-    FROM main.chat_events AS e
-    LEFT JOIN prosody AS p ON e.type = 'AGENT_MESSAGE' AND p.chat_id = e.chat_id AND p.related_event_id = e.event_id
-    WHERE e.type IN ('USER_MESSAGE', 'AGENT_MESSAGE')
-), ranked AS NOT MATERIALIZED (
-    SELECT *, [$columns] AS scores, list_grade_up([$columns], 'DESC', 'NULLS LAST')[1:3] AS places, [$names] AS names FROM messages
+    FROM messages AS e
+    LEFT JOIN prosody AS p ON p.chat_id = e.chat_id AND p.related_event_id = e.event_id
 )
-SELECT c.chat_group_id, r.chat_id, event_id, ordinal, timestamp, role, speaker, message_text,
+SELECT chat_group_id, chat_id, event_id, ordinal, timestamp, role, speaker, message_text,
     $strongest, expressions_from, begin_ms, end_ms,
     $columns
-FROM ranked AS r LEFT JOIN (SELECT chat_id, chat_group_id FROM main.chats) AS c ON c.chat_id = r.chat_id
+FROM scored

@@ -5,12 +5,10 @@
 -- USER_RECORDING_START_MESSAGE is. A greeting (what the assistant says before the caller has said anything) answers nothing and
 -- has neither. interrupted: the caller broke in before anybody's next message.
 WITH prosody AS NOT MATERIALIZED (
-    SELECT chat_id, related_event_id, $columns
+    SELECT chat_id, related_event_id, $latest
     FROM main.chat_events
     WHERE type = 'ASSISTANT_PROSODY' AND related_event_id IS NOT NULL AND coalesce($columns) IS NOT NULL
-    QUALIFY row_number() OVER (
-        PARTITION BY chat_id, related_event_id ORDER BY timestamp DESC NULLS LAST, ordinal DESC, event_id
-    ) = 1
+    GROUP BY chat_id, related_event_id
 ), marks AS NOT MATERIALIZED (
     SELECT chat_id, event_id, ordinal, timestamp, type, message_text, end_ms,
         CASE type WHEN 'USER_MESSAGE' THEN 'caller' WHEN 'AGENT_MESSAGE' THEN 'assistant' END AS speaker
@@ -21,7 +19,7 @@ WITH prosody AS NOT MATERIALIZED (
     FROM marks WINDOW in_chat AS (PARTITION BY chat_id ORDER BY timestamp, ordinal, event_id)
 ), placed AS NOT MATERIALIZED ( -- a mark counts to the turn before it
     SELECT *, CAST(sum(CAST(begins AS INTEGER)) OVER (
-        PARTITION BY chat_id ORDER BY timestamp, ordinal, event_id ROWS UNBOUNDED PRECEDING
+        PARTITION BY chat_id ORDER BY nth ROWS UNBOUNDED PRECEDING
     ) AS BIGINT) AS turn
     FROM edges
 ), turns AS NOT MATERIALIZED (
@@ -42,19 +40,21 @@ WITH prosody AS NOT MATERIALIZED (
     SELECT m.chat_id, m.turn, count(coalesce($coalesced_only)) AS scored_messages, $means
     FROM placed AS m
     JOIN main.chat_events AS e ON e.chat_id = m.chat_id AND e.event_id = m.event_id
-    LEFT JOIN prosody AS p ON e.type = 'AGENT_MESSAGE' AND p.chat_id = e.chat_id AND p.related_event_id = e.event_id
+    LEFT JOIN prosody AS p ON p.chat_id = e.chat_id AND p.related_event_id = e.event_id
     WHERE m.speaker IS NOT NULL GROUP BY m.chat_id, m.turn
-), ranked AS NOT MATERIALIZED (
-    SELECT *, [$columns] AS scores, list_grade_up([$columns], 'DESC', 'NULLS LAST')[1:3] AS places, [$names] AS names FROM means
+), timed AS NOT MATERIALIZED (
+    SELECT c.chat_group_id, t.*, r.recording_at
+    FROM answering AS t
+    LEFT JOIN recordings AS r ON r.chat_id = t.chat_id
+    LEFT JOIN (SELECT chat_id, chat_group_id FROM main.chats) AS c ON c.chat_id = t.chat_id
 )
-SELECT c.chat_group_id, t.chat_id, t.turn, t.speaker, t.first_at, t.last_at, t.messages, t.text,
+-- The scores are joined last and ranked above the join: so they cost nothing where no expression is asked for.
+SELECT t.chat_group_id, t.chat_id, t.turn, t.speaker, t.first_at, t.last_at, t.messages, t.text,
     t.speaker = 'assistant' AND NOT t.heard AS greeting, t.speaker = 'assistant' AND t.broken_off AS interrupted,
     CASE WHEN t.speaker = 'assistant' AND t.before = 'caller' THEN date_diff('ms', t.before_at, t.first_at) END AS text_latency_ms,
     CASE WHEN t.speaker = 'assistant' AND t.before = 'caller'
-        THEN date_diff('ms', r.recording_at, t.first_at) - t.before_end_ms END AS felt_latency_ms,
+        THEN date_diff('ms', t.recording_at, t.first_at) - t.before_end_ms END AS felt_latency_ms,
     $strongest, s.scored_messages, t.first_event_id, t.last_event_id,
     $columns
-FROM answering AS t
-LEFT JOIN ranked AS s ON s.chat_id = t.chat_id AND s.turn = t.turn
-LEFT JOIN recordings AS r ON r.chat_id = t.chat_id
-LEFT JOIN (SELECT chat_id, chat_group_id FROM main.chats) AS c ON c.chat_id = t.chat_id
+FROM timed AS t
+LEFT JOIN means AS s ON s.chat_id = t.chat_id AND s.turn = t.turn
