@@ -21,6 +21,7 @@ _EXPORTS = {
     "Sandbox": "humeanalytics.sandbox.embedded",
     "SandboxOptions": "humeanalytics.sandbox.options",
     "Settings": "humeanalytics.settings",
+    "export_chats": "humeanalytics.jobs.export",
     "flatten": "humeanalytics.jobs.reading",
     "flatten_batches": "humeanalytics.jobs.reading",
     "ingest": "humeanalytics.jobs.ingesting",

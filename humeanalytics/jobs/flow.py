@@ -22,6 +22,9 @@ from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.lake.lake import Lake
 from humeanalytics.settings import Settings
 
+#: What of a summary the table ``runs`` keeps.
+_COUNTED = ("chats", "recordings", "jobs", "uploads", "rows", "files")
+
 
 def state_folder(lake: Lake, settings: Settings) -> Path:
     """Return the folder of a lake's ledger and locks: the lake's own, or below the setting ``state``.
@@ -124,6 +127,6 @@ def _run_row(summary: RunSummary, ledger: Ledger) -> Row:
         "started_at": utc(ledger.run_started_at(summary.run_id)),
         "ended_at": datetime.now(UTC),
         "exit_code": summary.exit_code,
-        "counts_json": json.dumps({name: getattr(summary, name) for name in ("recordings", "jobs", "uploads", "rows", "files")}),
+        "counts_json": json.dumps({name: getattr(summary, name) for name in _COUNTED}),
         "version": __version__,
     }

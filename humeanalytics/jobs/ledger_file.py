@@ -64,6 +64,14 @@ class LedgerFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def remember(self, key: str, value: str) -> None:
+        """Write down a word of a flow's own."""
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
+
+    def remembered(self, key: str) -> str:
+        """Return it; empty where there is none."""
+        return str(self._one("SELECT value FROM meta WHERE key = ?", key) or "")
+
     def _one(self, sql: str, *parameters: Any) -> Any:
         row = self._db.execute(sql, parameters).fetchone()
         return None if row is None else row[0]

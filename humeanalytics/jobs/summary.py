@@ -11,7 +11,7 @@ from typing import Any
 
 #: How many errors a summary carries word for word; all of them are in the table ``errors``.
 SHOWN_ERRORS = 20
-_COUNTS = ("recordings", "jobs", "uploads", "rows", "files", "kinds", "sources", "answers")
+_COUNTS = ("chats", "recordings", "jobs", "uploads", "rows", "files", "kinds", "sources", "answers")
 
 
 def _error_line(uri: str, message: str) -> str:
@@ -24,6 +24,8 @@ class RunSummary:
 
     Attributes:
         verb: ``score``, ``ingest``, ...
+        chats: Chats of EVI: ``found`` in the lists that were read, ``known``, ``new``, ``read_again``, ``gone``, ``failed``,
+            ``audio`` fetched, ``audio_failed``.
         recordings: Recordings by what became of them: ``found``, ``done``, ``known`` (scored before), ``failed``,
             ``failed_before``, ``unknown``, ``under_way``, ``refused`` (never sent).
         jobs: Jobs of this run by state.
@@ -46,6 +48,7 @@ class RunSummary:
     verb: str
     lake: str
     run_id: str = ""
+    chats: Counter[str] = field(default_factory=Counter)
     recordings: Counter[str] = field(default_factory=Counter)
     jobs: Counter[str] = field(default_factory=Counter)
     uploads: Counter[str] = field(default_factory=Counter)
@@ -82,6 +85,7 @@ class RunSummary:
             ("files", self.files),
             ("of these", self.kinds),
             ("answers", self.answers),
+            ("chats", self.chats),
             ("recordings", self.recordings),
             ("jobs", self.jobs),
             ("uploads", self.uploads),
