@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from humeanalytics.errors import ItemError
-from humeanalytics.jobs import batch, expression_scoring, saved_load
+from humeanalytics.jobs import batch, export_pages, expression_scoring, saved_load
 from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
 from humeanalytics.jobs.bookkeeping import Row, kept_rows, uri_of, utc
 from humeanalytics.jobs.expression_answers import add_measured, measured
@@ -200,9 +200,11 @@ class _Rebuild:
                 pieces[table].append(path)
 
     def _kept(self) -> list[_Kept]:
+        """Return what is kept of scores, and of what people said, oldest first. Loads of chats stay as they are."""
         found = [
             _Kept(file.response_id, file.path, meta)
             for file in self._lake.raw.list()
+            if file.api != export_pages.API
             for meta in self._lake.raw.metas(file.response_id)
         ]
         return sorted(found, key=lambda kept: kept.order)
