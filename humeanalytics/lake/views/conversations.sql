@@ -13,8 +13,8 @@ WITH counted AS (
         greatest(coalesce(c.end_timestamp, n.last_at, c.start_timestamp), began_at) AS ended_at, n.* EXCLUDE (chat_id, first_at, last_at)
     FROM main.chats AS c LEFT JOIN counted AS n ON n.chat_id = c.chat_id
 ), placed AS (
-    SELECT *, row_number() OVER in_time AS nth,
-        greatest(date_diff('ms', lag(ended_at) OVER in_time, began_at), 0) / 1000 AS before_s
+    SELECT *, row_number() OVER in_time AS nth, lag(ended_at) OVER in_time AS before_at,
+        if(before_at IS NULL, NULL, greatest(date_diff('ms', before_at, began_at), 0) / 1000) AS before_s
     FROM spans WINDOW in_time AS (PARTITION BY conversation_id ORDER BY began_at NULLS FIRST, chat_id)
 )
 SELECT p.conversation_id, any_value(p.chat_group_id) AS chat_group_id, count(*) AS chats, count(*) - 1 AS resumes,
