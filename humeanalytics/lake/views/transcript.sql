@@ -7,10 +7,13 @@ WITH prosody AS NOT MATERIALIZED (
     FROM main.chat_events
     WHERE type = 'ASSISTANT_PROSODY' AND related_event_id IS NOT NULL AND coalesce($columns) IS NOT NULL
     GROUP BY chat_id, related_event_id
+), known AS NOT MATERIALIZED ( -- not left-joined to messages: a chain of such would have DuckDB work out scores nobody asks for
+    SELECT ids.chat_id, c.chat_group_id
+    FROM (SELECT DISTINCT chat_id FROM main.chat_events) AS ids LEFT JOIN main.chats AS c ON c.chat_id = ids.chat_id
 ), messages AS NOT MATERIALIZED (
     SELECT e.*, c.chat_group_id, if(e.type = 'USER_MESSAGE', 'caller', 'assistant') AS speaker
     FROM main.chat_events AS e
-    LEFT JOIN (SELECT chat_id, chat_group_id FROM main.chats) AS c ON c.chat_id = e.chat_id
+    JOIN known AS c ON c.chat_id = e.chat_id
     WHERE e.type IN ('USER_MESSAGE', 'AGENT_MESSAGE')
 ), scored AS NOT MATERIALIZED (
     SELECT e.chat_group_id, e.chat_id, e.event_id, e.ordinal, e.timestamp, e.role, e.speaker, e.message_text, e.begin_ms, e.end_ms,

@@ -34,27 +34,25 @@ WITH prosody AS NOT MATERIALIZED (
     SELECT *, lag(speaker) OVER in_chat AS before, lag(last_at) OVER in_chat AS before_at, lag(last_end_ms) OVER in_chat AS before_end_ms,
         coalesce(bool_or(speaker = 'caller') OVER (PARTITION BY chat_id ORDER BY turn ROWS UNBOUNDED PRECEDING), false) AS heard
     FROM turns WINDOW in_chat AS (PARTITION BY chat_id ORDER BY turn)
-), recordings AS NOT MATERIALIZED (
-    SELECT chat_id, min(timestamp) AS recording_at FROM main.chat_events WHERE type = 'USER_RECORDING_START_MESSAGE' GROUP BY chat_id
+), begun AS NOT MATERIALIZED (
+    SELECT chat_id, min(timestamp) FILTER (type = 'USER_RECORDING_START_MESSAGE') AS recording_at FROM main.chat_events GROUP BY chat_id
+), known AS NOT MATERIALIZED ( -- joined to turns as whole rows are: a chain of left joins would have DuckDB work out unused scores
+    SELECT b.chat_id, b.recording_at, c.chat_group_id FROM begun AS b LEFT JOIN main.chats AS c ON c.chat_id = b.chat_id
 ), means AS NOT MATERIALIZED (
     SELECT m.chat_id, m.turn, count(coalesce($coalesced_only)) AS scored_messages, $means
     FROM placed AS m
     JOIN main.chat_events AS e ON e.chat_id = m.chat_id AND e.event_id = m.event_id
     LEFT JOIN prosody AS p ON p.chat_id = e.chat_id AND p.related_event_id = e.event_id
     WHERE m.speaker IS NOT NULL GROUP BY m.chat_id, m.turn
-), timed AS NOT MATERIALIZED (
-    SELECT c.chat_group_id, t.*, r.recording_at
-    FROM answering AS t
-    LEFT JOIN recordings AS r ON r.chat_id = t.chat_id
-    LEFT JOIN (SELECT chat_id, chat_group_id FROM main.chats) AS c ON c.chat_id = t.chat_id
 )
 -- The scores are joined last and ranked above the join: so they cost nothing where no expression is asked for.
-SELECT t.chat_group_id, t.chat_id, t.turn, t.speaker, t.first_at, t.last_at, t.messages, t.text,
+SELECT k.chat_group_id, t.chat_id, t.turn, t.speaker, t.first_at, t.last_at, t.messages, t.text,
     t.speaker = 'assistant' AND NOT t.heard AS greeting, t.speaker = 'assistant' AND t.broken_off AS interrupted,
     CASE WHEN t.speaker = 'assistant' AND t.before = 'caller' THEN date_diff('ms', t.before_at, t.first_at) END AS text_latency_ms,
     CASE WHEN t.speaker = 'assistant' AND t.before = 'caller'
-        THEN date_diff('ms', t.recording_at, t.first_at) - t.before_end_ms END AS felt_latency_ms,
+        THEN date_diff('ms', k.recording_at, t.first_at) - t.before_end_ms END AS felt_latency_ms,
     $strongest, s.scored_messages, t.first_event_id, t.last_event_id,
     $columns
-FROM timed AS t
+FROM answering AS t
+JOIN known AS k ON k.chat_id = t.chat_id
 LEFT JOIN means AS s ON s.chat_id = t.chat_id AND s.turn = t.turn
