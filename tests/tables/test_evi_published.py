@@ -111,3 +111,14 @@ def test_flatten_takes_a_folder_of_them(tmp_path: Path) -> None:
         "chat_segments": 1,
         "chat_groups": 2,
     }
+
+
+@pytest.mark.parametrize("by_alias", [False, True])
+def test_a_dump_of_the_official_sdk_gives_the_same(by_alias: bool) -> None:
+    from hume.empathic_voice.types.return_chat_paged_events import ReturnChatPagedEvents
+
+    parsed = ReturnChatPagedEvents.model_validate_json(sample("chats_id"))
+    whole, dumped = flatten_evi(sample("chats_id")), flatten_evi(parsed.model_dump_json(by_alias=by_alias).encode())
+    assert dumped.tables.keys() == whole.tables.keys()
+    for name, table in whole.tables.items():
+        assert dumped.tables[name].equals(table), name
