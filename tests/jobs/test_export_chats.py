@@ -115,7 +115,8 @@ def test_all_the_first_time_then_what_is_new_or_grew(sandbox_with: SandboxWith, 
     first = ha.export_chats(lake, settings=settings_of(hume))
     assert (first.exit_code, first.chats["new"], first.chats["found"]) == (0, 133, 133), str(first)
     hume.advance_clock(7200)
-    hume.evi.add_chat()
+    now_ms = hume.evi.truth()["now_ms"]
+    hume.evi.add_chat(start_timestamp=now_ms - 60_000, end_timestamp=now_ms - 1_000, status="USER_ENDED")
     second = ha.export_chats(lake, settings=settings_of(hume))
     assert (second.chats["new"], second.chats["read_again"]) == (1, 3), str(second)
     assert_equal_to(hume, lake)
@@ -203,8 +204,6 @@ def test_configs_prompts_and_tools_that_are_gone_are_no_error(
     asked.clear()
     assert ha.export_chats(lake, settings=settings_of(hume)).exit_code == 0
     assert asked and not [each for each in asked if "/configs/" in each], "what is gone is not asked for every night"
-        "what is gone is not asked for every night"
-    )
 
 
 def test_sound_is_fetched_once_and_an_error_of_one_stops_none(sandbox_with: SandboxWith, tmp_path: Path) -> None:
