@@ -25,7 +25,7 @@ def sandbox(
         list[str] | None, typer.Option("--option", help="An option of docs/sandbox.md; repeatable.", metavar="NAME=VALUE")
     ] = None,
 ) -> None:
-    """Run a local Hume (v0 batch, v1) until Ctrl-C. Any key is accepted; scores are invented, the same for the same seed."""
+    """Run a local Hume (v0 batch, v1, EVI) until Ctrl-C. Any key is accepted; scores are invented, the same for the same seed."""
     from humeanalytics.sandbox.options import read_options
     from humeanalytics.sandbox.serving import serve
 

@@ -27,7 +27,7 @@ SERVICES = (
         "ended",
         "on 2026-06-14: score with --sandbox, read saved answers with ingest",
     ),
-    ("EVI chat history", "ended", "on 2026-11-13; not built into this version yet"),
+    ("EVI chat history", "ended", "on 2026-11-13: export chats with --sandbox, read saved chats with flatten"),
 )
 _LIBRARIES = ("pyarrow", "deltalake", "duckdb", "av", "httpx", "numpy", "matplotlib")
 _EXTRAS = {"pandas": "frames", "polars": "frames"}
