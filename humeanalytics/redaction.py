@@ -41,6 +41,11 @@ _PARAMETERS = re.compile(
 _USER_INFO = re.compile(rb'(/\\?/)([^/"\s\\?#]+)@')
 _SCHEME = re.compile(rb"(?:(https?)|[a-z0-9+.-]):\\?$", re.IGNORECASE)
 _FIELD = re.compile(rb'("(?:' + _SECRET_FIELDS + rb')"\s*:\s*)"(?:[^"\\]|\\.)+"', re.IGNORECASE | re.DOTALL)
+#: The same in JSON that is itself a string in JSON, as EVI tells session settings; there the field may bear a longer name.
+_INNER_FIELD = re.compile(
+    rb'(\\"(?:[a-z0-9_.-]{0,64}[_.-])?(?:' + _SECRET_FIELDS + rb')\\"\s*:\s*\\")(?:[^"\\]|\\\\(?:\\["\\]|[^"\\]))+(?=\\")',
+    re.IGNORECASE,
+)
 _FIELD_HINTS = (b'key"', b'token"', b'secret"', b'password"', b'authorization"')
 _HEADER = re.compile(r"(?i)(x-hume-api-key|authorization)(['\"]?\s*[:=]\s*['\"]?)(?:bearer\s+)?[^\s'\",}]+")
 
@@ -158,6 +163,11 @@ def redact_bytes(data: bytes) -> bytes:
     """
     edits = _edits(data)
     return _edited(data, edits) if edits else data
+
+
+def redact_inner_fields(data: bytes) -> bytes:
+    """Blank secret fields of JSON that stands as a string in JSON; the rest stays byte for byte as it is."""
+    return _INNER_FIELD.sub(rb"\1", data)
 
 
 def is_secret_name(name: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from humeanalytics.redaction import StreamRedactor, redact_bytes, redact_text
+from humeanalytics.redaction import StreamRedactor, redact_bytes, redact_inner_fields, redact_text
 
 SECRET = "5eCr3t-Va1ue"
 
@@ -219,3 +219,14 @@ def test_memory_stays_bounded_while_it_streams() -> None:
         for _ in range(100):
             redactor.feed(filler)
         assert len(redactor._held) < 2_000_000
+
+
+@given(st.text(min_size=1), st.sampled_from(["api_key", "language_model_api_key", "Access-Token"]), st.text())
+def test_a_secret_in_json_that_is_a_string_in_json_goes_and_nothing_else(secret: str, name: str, other: str) -> None:
+    inner = {"type": "session_settings", name: secret, "system_prompt": other, "key": other}
+    page = {"events_page": [{"message_text": json.dumps(inner)}]}
+    left = json.loads(redact_inner_fields(json.dumps(page).encode()))
+    told = json.loads(left["events_page"][0]["message_text"])
+    assert told.keys() == inner.keys()
+    blank = name in ("api_key", "language_model_api_key")
+    assert told == inner | ({name: ""} if blank else {})

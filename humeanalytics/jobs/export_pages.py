@@ -9,6 +9,7 @@ from typing import Any
 
 from humeanalytics.jobs.bookkeeping import Row
 from humeanalytics.lake.raw import RawResponse, RawStore, RawWriter
+from humeanalytics.redaction import redact_inner_fields
 
 API = "evi"
 
@@ -45,11 +46,12 @@ class PageSink:
         self._data: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        self._writer.write(data)
         self._data.append(data)
 
     def commit(self) -> None:
-        self._take(b"".join(self._data), self._writer.commit(self._meta))
+        data = redact_inner_fields(b"".join(self._data))  # pages are small: nothing is cut in the middle of a field
+        self._writer.write(data)
+        self._take(data, self._writer.commit(self._meta))
 
     def abort(self) -> None:
         self._writer.abort()
