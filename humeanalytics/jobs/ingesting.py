@@ -139,7 +139,8 @@ def _without_recordings(lake: Lake, inputs: Sequence[SavedInput], summary: RunSu
     rows = lake.sql("SELECT DISTINCT uri FROM items_all WHERE NOT contains(recording_id, ':')").rows()
     recordings = {row["uri"] for row in rows}
     rest = [each for each in inputs if uri_of(each.uri) not in recordings]
-    summary.files["recordings"] = len(inputs) - len(rest)
+    if len(rest) < len(inputs):
+        summary.files["recordings"] = len(inputs) - len(rest)
     return rest
 
 

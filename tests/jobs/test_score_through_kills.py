@@ -62,14 +62,14 @@ def check_whole(lake_folder: Path, submissions: list[dict[str, object]], recordi
 def test_killed_at_ten_random_moments(seed: int, voices: Callable[[int], Path], tmp_path: Path) -> None:
     folder, lake = voices(RECORDINGS), tmp_path / "lake"
     moments = random.Random(seed)
-    with Sandbox(options=SandboxOptions(queue_s=0.2, run_s=0.3)) as hume:
+    with Sandbox(options=SandboxOptions(queue_s=0.2, run_s=2.0)) as hume:  # so slow that a run is not over at once
         hume.set_faults([{"method": "POST", "path": "/v0/batch/jobs", "drop_after": True, "probability": 0.1, "seed": seed}])
         # Start-up takes a second or more here; the moments spread over all that comes after it.
         killed = 0
         while killed < KILLS:
             process = run(folder, lake, hume.url)
             try:
-                process.wait(moments.uniform(0.8, 4.0))
+                process.wait(moments.uniform(0.8, 3.0))
             except subprocess.TimeoutExpired:
                 process.kill()
                 killed += 1
