@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,6 @@ from humeanalytics.jobs.export_known import KnownChat, known_chats, to_read_agai
 from humeanalytics.jobs.export_loading import ChatLoader, ReadChat
 from humeanalytics.jobs.export_pages import KeptPage, PageKeeper
 from humeanalytics.jobs.ledger import Ledger
-from humeanalytics.jobs.processes import worker_pool
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.raw import RawStore
@@ -32,8 +31,6 @@ from humeanalytics.lake.raw import RawStore
 _LOAD_CHATS = 200
 _LOAD_BYTES = 16_000_000
 _LOAD_S = 5.0
-#: For so many chats, tables are made in a process beside the one that reads.
-_WORTH_A_PROCESS_CHATS = 300
 
 
 @dataclass
@@ -70,10 +67,7 @@ class ExportFlow:
         listed = await self._list()
         wanted = self._wanted(listed)
         self.counts.update(found=len(listed.chats), known=len(listed.chats.keys() - set(wanted)))
-        with worker_pool(1) if len(wanted) >= _WORTH_A_PROCESS_CHATS else nullcontext() as make_executor:
-            self.loader.executor = None if make_executor is None else make_executor()
-            await self._read_all(wanted, listed)
-            self.loader.executor = None
+        await self._read_all(wanted, listed)
         await self._read_around(wanted, listed)
         if self._choice.audio:
             fetched, failed = await read_audio(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -40,39 +39,13 @@ class ReadChat:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What `flatten` needs: what a list told of chats, and pages as they came, each with its name and when it came."""
-
-    origin: str
-    load_id: str
-    embeddings: bool
-    told: Sequence[tuple[str, Mapping[str, Any], datetime]]
-    pages: Sequence[tuple[str, bytes, datetime]]
-
-
-def flatten(batch: Batch) -> FlattenedEvi:
-    """Make tables of a batch. Runs in a process of its own where there is much to do."""
-    book = EviBook(origin=batch.origin)
-    for name, item, seen_at in batch.told:
-        book.read_values([item], name=name, seen_at=seen_at)
-    for name, data, seen_at in batch.pages:
-        book.read(data, name=name, seen_at=seen_at)
-    return book.finish(load_id=batch.load_id, embeddings=batch.embeddings)
-
-
 class ChatLoader:
-    """Loads what was read. Not for several threads at once.
-
-    Attributes:
-        executor: Where tables are made; None: here.
-    """
+    """Loads what was read. Not for several threads at once."""
 
     def __init__(self, lake: Lake, raw: RawStore, origin: str, run_id: str, *, embeddings: bool = False) -> None:
         self._lake, self._raw, self._origin, self._run_id, self._embeddings = lake, raw, origin, run_id, embeddings
         self.rows_loaded: Counter[str] = Counter()
         self.errors: list[Row] = []
-        self.executor: Executor | None = None
 
     def load(self, chats: Sequence[ReadChat], others: Sequence[KeptPage] = ()) -> None:
         """Commit chats, and pages of groups, configs, prompts and tools, as one load."""
@@ -80,9 +53,13 @@ class ChatLoader:
         if not pages:
             return
         load_id = load_id_of((page.kept.response_id for page in pages), (chat.chat_id for chat in chats))
-        told = [(f"chat {chat.chat_id}", chat.item, chat.pages[-1].seen_at) for chat in chats if chat.item and chat.pages]
-        came = [(page.uri, page.data, page.seen_at) for page in pages]
-        flattened = self._flatten(Batch(self._origin, load_id, self._embeddings, told, came))
+        book = EviBook(origin=self._origin)
+        for chat in chats:
+            if chat.item is not None and chat.pages:
+                book.read_values([chat.item], name=f"chat {chat.chat_id}", seen_at=chat.pages[-1].seen_at)
+        for page in pages:
+            book.read(page.data, name=page.uri, seen_at=page.seen_at)
+        flattened = book.finish(load_id=load_id, embeddings=self._embeddings)
         tables: dict[str, pa.Table] = {name: table for name, table in flattened.tables.items() if table.num_rows}
         tables["responses"] = table_of("responses", _once([page.response_row(self._origin) for page in pages]), load_id)
         self._raw.sync()
@@ -93,15 +70,6 @@ class ChatLoader:
         counts = self._lake.loads.commit_all(load_id, flow=API, run_id=self._run_id, members=members, tables=tables)
         self.rows_loaded.update({name: rows for name, rows in counts.items() if name != "responses"})
         self.errors += errors
-
-    def _flatten(self, batch: Batch) -> FlattenedEvi:
-        if self.executor is None:
-            return flatten(batch)
-        try:
-            return self.executor.submit(flatten, batch).result()
-        except BrokenExecutor:  # whatever ended that process is not to end the export
-            self.executor = None
-            return flatten(batch)
 
     def load_audio(self, saved: SavedAudio, kept: RawResponse) -> None:
         """Say where the sound of a chat lies."""
