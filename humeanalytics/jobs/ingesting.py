@@ -23,7 +23,7 @@ from humeanalytics.jobs.relabelling import relabel
 from humeanalytics.jobs.sameness import Sameness
 from humeanalytics.jobs.saved_files import limits_of
 from humeanalytics.jobs.saved_inputs import SavedInput, find_saved
-from humeanalytics.jobs.saved_known import known_ties, places_met, recordings_by_md5
+from humeanalytics.jobs.saved_known import known_ties, places_met, recordings_by_md5, scored_uris
 from humeanalytics.jobs.saved_load import FLOW, SavedLoad, announce
 from humeanalytics.jobs.saved_payloads import read_saved
 from humeanalytics.jobs.saved_work import ANSWERS, Payload, ReadResult, ReadTask, Unread
@@ -136,8 +136,7 @@ def _listed(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) ->
 
 def _without_recordings(lake: Lake, inputs: Sequence[SavedInput], summary: RunSummary) -> list[SavedInput]:
     """Pass over what the lake knows as a recording that was scored: its words may lie beside it, it is no answer itself."""
-    rows = lake.sql("SELECT DISTINCT uri FROM items_all WHERE NOT contains(recording_id, ':')").rows()
-    recordings = {row["uri"] for row in rows}
+    recordings = scored_uris(lake)
     rest = [each for each in inputs if uri_of(each.uri) not in recordings]
     if len(rest) < len(inputs):
         summary.files["recordings"] = len(inputs) - len(rest)

@@ -137,6 +137,12 @@ def measured_by_v1(lake: Lake, recording_ids: Collection[str]) -> dict[str, tupl
     return {recording_id: (model, received.get(recording_id)) for recording_id, model in models.items()}
 
 
+def scored_uris(lake: Lake) -> set[str]:
+    """Return where recordings lie whose bytes were seen. (Not by SQL: that would take 60 MB more of memory.)"""
+    rows = _rows(lake, "items", ("recording_id", "uri"))
+    return {row["uri"] for row in rows if ":" not in row["recording_id"]}
+
+
 def item_places(lake: Lake, recording_ids: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield (recording id, place) of the items of some recordings, as `saved_items.place_of` has it."""
     for row in _rows(lake, "items", ("recording_id", "uri", "name"), recording_id=recording_ids):
