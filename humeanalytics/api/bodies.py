@@ -17,7 +17,7 @@ import msgspec
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.errors import UnreadableRecording
 
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_BYTES = 256 * 1024
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:; ?[\w!#$&^.+-]+=[\w!#$&^.+-]+)*", re.ASCII)
 # As browsers and the official client write a name between quotation marks.
 _ESCAPES = {'"': "%22", "\\": "\\\\", "\x7f": "%7F"} | {chr(code): f"%{code:02X}" for code in range(32)}

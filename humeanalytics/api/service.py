@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 from humeanalytics.api.http import HumeClient
 
 
-class Service:
+class Service(ABC):
     """One of Hume's APIs at one address. Use as an async context manager."""
 
     def __init__(self, http: HumeClient) -> None:
@@ -34,6 +35,6 @@ class Service:
         """Return the server's time in Unix milliseconds, true to about a second."""
         return self._http.server_now_ms()
 
+    @abstractmethod
     async def check(self) -> None:
         """Ask for as little as there is: whether the key is taken, who answers, and what time it is there."""
-        raise NotImplementedError

@@ -78,6 +78,15 @@ def roll_forward_rows(lake: Lake, pending: Pending) -> None:
     lake.loads.commit_all(pending.load_id, pending.flow, pending.run_id, pending.members, tables)
 
 
+def take_back(lake: Lake, flow: str) -> None:
+    """Take away the loads that a killed run of a flow left unfinished: what they hold is read again. Bookkeeping goes forward."""
+    for pending in lake.loads.pending(flow=flow):
+        if pending.members.get("kind") == ROWS:
+            roll_forward_rows(lake, pending)
+        else:
+            lake.loads.roll_back(pending.load_id)
+
+
 def _iso(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()

@@ -11,7 +11,7 @@ import msgspec
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.api.evi import EviApi, Walk
 from humeanalytics.errors import NotFound
-from humeanalytics.jobs.export_known import known_versions
+from humeanalytics.jobs.export_known import known_versions, used_configs
 from humeanalytics.jobs.export_loading import ChatLoader
 from humeanalytics.jobs.export_pages import KeptPage, PageKeeper, PageSink
 from humeanalytics.lake.lake import Lake
@@ -61,8 +61,7 @@ async def read_versions(api: EviApi, keeper: PageKeeper, loader: ChatLoader, lak
         lake: Where chats and configs are known.
         gone: Versions that do not exist any more, which is no error: chats outlive their configs. Takes those that are met.
     """
-    rows = lake.sql("SELECT DISTINCT config_id AS id, config_version AS version FROM chats_all").rows()
-    wanted = [("configs", row["id"], row["version"]) for row in rows if row["id"] and row["version"] is not None]
+    wanted = [("configs", *used) for used in await in_thread(used_configs, lake)]
     there = await in_thread(known_versions, lake)
     while wanted:
         kind, id_, version = wanted.pop()

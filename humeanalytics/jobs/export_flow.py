@@ -16,12 +16,13 @@ import msgspec
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.api.evi import Chat, EviApi, Page, Walk
 from humeanalytics.errors import InvalidAnswer, NotFound, UnreadableResponse
+from humeanalytics.jobs.bookkeeping import take_back
 from humeanalytics.jobs.export_around import incomplete_groups, read_groups, read_versions
 from humeanalytics.jobs.export_audio import read_audio
 from humeanalytics.jobs.export_choice import ExportChoice
 from humeanalytics.jobs.export_known import KnownChat, known_chats, to_read_again
 from humeanalytics.jobs.export_loading import ChatLoader, ReadChat
-from humeanalytics.jobs.export_pages import KeptPage, PageKeeper
+from humeanalytics.jobs.export_pages import API, KeptPage, PageKeeper
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.lake.lake import Lake
@@ -56,6 +57,7 @@ class ExportFlow:
         self._lanes = lanes
         self._known: dict[str, KnownChat] = {}
         self._failed: set[str] = set()
+        self._gone: set[str] = set()
 
     async def run(self) -> None:
         """Export what is new.
@@ -63,6 +65,7 @@ class ExportFlow:
         Raises:
             HumeAnalyticsError: The service cannot be asked further. What was read is in the lake.
         """
+        await in_thread(take_back, self._lake, API)
         self._known = await in_thread(known_chats, self._lake)
         listed = await self._list()
         wanted = self._wanted(listed)
@@ -133,7 +136,9 @@ class ExportFlow:
             again = to_read_again((self._known[each] for each in listed.chats if each in self._known), listed.chats)
         else:
             again = to_read_again(self._known.values(), listed.chats)
-            again += [each for each in self._ledger.remembered(self._key("failed")).split() if each not in listed.chats]
+            again += [each for each in self._remembered("failed") if each not in listed.chats]
+            gone = self._remembered("gone chats") - listed.chats.keys()
+            again = [each for each in again if each not in gone]
         wanted = dict.fromkeys([*new, *again])
         return sorted(wanted, key=lambda each: listed.chats[each].start_timestamp or 0 if each in listed.chats else 0)
 
@@ -171,7 +176,8 @@ class ExportFlow:
                     ended = page.head.status not in (None, "ACTIVE") and bool(page.head.end_timestamp)
         except NotFound:
             self.counts["gone"] += 1
-            message = f"Chat {chat_id} was in the list and is not there any more. What was read of it before stays."
+            self._gone.add(chat_id)
+            message = f"Chat {chat_id} is not there any more. What was read of it before stays."
             await in_thread(self.loader.add_error, chat_id, message, "NotFound")
             return None
         except (InvalidAnswer, UnreadableResponse) as error:
@@ -210,19 +216,23 @@ class ExportFlow:
         if listed.whole:
             for message in await in_thread(incomplete_groups, self._lake, groups, listed.newest_ms):
                 await in_thread(self.loader.add_error, None, message, "CountDiffers")
-        gone = set(self._ledger.remembered(self._key("gone")).split())
+        gone = self._remembered("gone")
         await read_versions(self._api, self._keeper(), self.loader, self._lake, gone)
         self._ledger.remember(self._key("gone"), " ".join(sorted(gone)))
 
     # ------------------------------------------------------------------------------------------------------------ memory
     def _remember(self, listed: _Listed) -> None:
         """Note up to where all chats were read: from there on the next export looks at the newest first."""
-        before = set(self._ledger.remembered(self._key("failed")).split())
+        before = self._remembered("failed")
         if listed.whole:
             complete_to = max(listed.newest_ms, int(self._ledger.remembered(self._key("complete_to")) or 0))
             self._ledger.remember(self._key("complete_to"), str(complete_to))
             before = set()
         self._ledger.remember(self._key("failed"), " ".join(sorted(before | self._failed)))
+        self._ledger.remember(self._key("gone chats"), " ".join(sorted(self._remembered("gone chats") | self._gone)))
+
+    def _remembered(self, what: str) -> set[str]:
+        return set(self._ledger.remembered(self._key(what)).split())
 
     def _key(self, what: str) -> str:
         return f"evi {what} {self._api.origin}"

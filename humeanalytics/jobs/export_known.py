@@ -58,6 +58,12 @@ def to_read_again(known: Iterable[KnownChat], listed: dict[str, Chat]) -> list[s
     ]
 
 
+def used_configs(lake: Lake) -> list[tuple[str, int]]:
+    """Return the configs that chats ran with: (id, version)."""
+    rows = lake.sql("SELECT DISTINCT config_id AS id, config_version AS version FROM chats_all").rows()
+    return [(row["id"], row["version"]) for row in rows if row["id"] and row["version"] is not None]
+
+
 def known_versions(lake: Lake) -> set[tuple[str, str, int | None]]:
     """Return which versions of configs, prompts and tools are in the lake: (kind, id, version)."""
     found: set[tuple[str, str, int | None]] = set()

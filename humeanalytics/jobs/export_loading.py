@@ -52,7 +52,8 @@ class ChatLoader:
         pages = [*others, *(page for chat in chats for page in chat.pages)]
         if not pages:
             return
-        load_id = load_id_of((page.kept.response_id for page in pages), (chat.chat_id for chat in chats))
+        # Of this run: a load that was taken back after a kill may not come again, and the same pages may.
+        load_id = load_id_of((page.kept.response_id for page in pages), (self._run_id, *(chat.chat_id for chat in chats)))
         book = EviBook(origin=self._origin)
         for chat in chats:
             if chat.item is not None and chat.pages:

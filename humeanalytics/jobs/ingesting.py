@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from humeanalytics.errors import Interrupted, LakeMixed, UsageError
-from humeanalytics.jobs.bookkeeping import ROWS, roll_forward_rows, uri_of
+from humeanalytics.jobs.bookkeeping import take_back, uri_of
 from humeanalytics.jobs.flow import end_run, open_flow
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.load_content import load_id_of
@@ -115,7 +115,7 @@ def ingest(
         inputs = _without_recordings(opened, inputs, summary)
         work = _Ingest(opened, ledger, summary, settings, shown, raw)
         try:
-            work.recover()
+            take_back(opened, FLOW)
             work.take(inputs, executor, retry_failed=retry_failed, rehash=rehash)
             tie_media(opened, media, of_media, summary, shown)
             settle(opened, summary)
@@ -171,14 +171,6 @@ class _Ingest:
         self.known_before: list[str] = []
         self.words: dict[SavedInput, bool] = {}
         self.waiting: set[str] = set()
-
-    def recover(self) -> None:
-        """Take away what a killed run left unfinished: its files are read again. What was said beside them goes forward."""
-        for pending in self._lake.loads.pending(flow=FLOW):
-            if pending.members.get("kind") == ROWS:
-                roll_forward_rows(self._lake, pending)
-            else:
-                self._lake.loads.roll_back(pending.load_id)
 
     def take(
         self, inputs: Sequence[SavedInput], executor: Executor | None, *, retry_failed: bool = False, rehash: bool = False

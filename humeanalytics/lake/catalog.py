@@ -30,6 +30,8 @@ _NOT_HIDDEN_LOAD = "ANTI JOIN internal.hidden_loads AS h ON h.load_id = t.load_i
 _NOT_HIDDEN_SCORING = "ANTI JOIN internal.hidden_scorings AS h ON h.scoring_id = t.scoring_id"
 #: Bookkeeping that decides which scorings hold.
 _DECIDING = ("scorings", "items", "recording_aliases", "labels")
+#: Other tables whose rows are of recordings that may be known by several ids. (Chats have one.)
+_TIED = ("errors", "uploads", "words", "word_sources")
 #: Tables of chats whose rows can have labels: those of what a chat is an item of.
 _OF_CHATS = ("chats", "chat_events")
 _VIEWS = ("scores_v1", "spoken", "coverage", "costs", "conversations", "tool_usage", "prompt_versions")
@@ -58,6 +60,8 @@ class Catalog:
         self._columns: dict[str, dict[str, str]] = {}
         self._relations: dict[str, Relation] = {}
         self._label_keys: list[str] = []
+        self._has_ties = False
+        self._tied_models: set[str] = set()
 
     @cached_property
     def _database(self) -> duckdb.DuckDBPyConnection:
@@ -162,10 +166,10 @@ class Catalog:
             # Two columns are compared only where an answer is in two loads and seen in one; one column is a tenth faster.
             without = (" " + _NOT_HIDDEN_SCORING) * bool(hidden) + " AND h.load_id = t.load_id" * bool(doubled)
             shown = f"FROM main.{identifier(name + '_all')} AS t{without}"
-            self._view(name, self._tied(shown) if self._has_ties(model or name) else shown)
+            self._view(name, views.tied(shown) if (model or name) in self._tied_models else shown)
         elif name in TABLES and name not in _DECIDING:
             sql = views.view_text(name).sql
-            self._view(name, self._tied(sql) if "recording_id" in self._columns[name] and name != "recordings" else sql)
+            self._view(name, views.tied(sql) if name in _TIED and self._has_ties else sql)
         elif name not in TABLES:
             self._view(name, f"FROM main.{identifier(name + '_all')}")
         about = views.view_text(name).about if name in TABLES and model_of(name) is None else relation.about
@@ -178,29 +182,20 @@ class Catalog:
         """
         ties = self._rows("SELECT DISTINCT alias_id, recording_id FROM main.recording_aliases_all ORDER BY ALL")
         self._store("aliased", canonical_ids(ties))
+        self._has_ties = bool(ties)
+        of_ties = "FROM main.scorings_all AS s JOIN internal.aliased AS c ON c.recording_id = s.recording_id"
+        tied = self._rows(f"SELECT DISTINCT s.model {of_ties} WHERE c.canonical_id <> c.recording_id") if ties else []
+        self._tied_models = {model for (model,) in tied}
         for name in ("recording_aliases", "labels"):
             self._view(name, views.view_text(name).sql)
         for name in ("items", "scorings"):
-            self._view(name, self._tied(views.view_text(name).sql))
+            sql = views.view_text(name).sql
+            self._view(name, views.tied(sql) if ties else sql)
         keys = self._rows("SELECT DISTINCT key FROM main.labels WHERE key IS NOT NULL ORDER BY key")
         self._label_keys = [key for (key,) in keys]
         self._view("wide_labels", views.wide_labels(self._label_keys), schema="internal")
         for name in ("recording_items", "hidden_scorings", "hidden_chats", "hidden_events"):
             self._database.execute(f"CREATE OR REPLACE TABLE internal.{name} AS {views.view_text(name).sql}")
-
-    def _has_ties(self, model: str) -> bool:
-        """Return whether rows of a model stand under another id than the one that stands for their recording."""
-        ((found,),) = self._rows(
-            f"SELECT count(*) FROM main.scorings_all AS s JOIN internal.aliased AS c ON c.recording_id = s.recording_id "
-            f"WHERE s.model = {literal(model)} AND c.canonical_id <> c.recording_id"
-        )
-        return bool(found)
-
-    def _tied(self, sql: str) -> str:
-        """Return a view with the one id of each recording that stands for all those it is known by, so that tables join."""
-        if not self._rows("SELECT 1 FROM internal.aliased LIMIT 1"):
-            return sql
-        return views.view_text("tied").fill(view=sql)
 
     def _views_of_names(self, columns: dict[str, dict[str, str]]) -> dict[str, Relation]:
         known = self._rows('SELECT model, "column", kind FROM internal.names ORDER BY place, nth')

@@ -79,6 +79,11 @@ def with_expressions(name: str, columns: Sequence[str]) -> str:
     )
 
 
+def tied(sql: str) -> str:
+    """Return a view with the one id of each recording that stands for all those it is known by, so that tables join."""
+    return view_text("tied").fill(view=sql)
+
+
 def wide_labels(keys: Sequence[str]) -> str:
     """Return one row an item with a column a label: ``label_0``, ``label_1``, ... in the order of the keys."""
     columns = [f", max(value) FILTER (WHERE key = {literal(key)}) AS label_{i}" for i, key in enumerate(keys)]

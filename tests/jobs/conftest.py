@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from voices import write_voice
 
 from humeanalytics.sandbox.embedded import Sandbox
+from humeanalytics.sandbox.options import SandboxOptions
 
 
 @pytest.fixture
@@ -27,3 +29,10 @@ def voices(tmp_path: Path) -> Callable[[int], Path]:
 def hume() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def sandbox_with() -> Iterator[Callable[..., Sandbox]]:
+    """Start sandboxes with options of their own."""
+    with ExitStack() as started:
+        yield lambda **options: started.enter_context(Sandbox(options=SandboxOptions(**options)))

@@ -18,24 +18,9 @@ import pytest
 import humeanalytics as ha
 from humeanalytics.errors import UsageError
 from humeanalytics.sandbox.embedded import Sandbox
-from humeanalytics.sandbox.options import SandboxOptions
 
-FAST = {"requests_per_s": 10_000.0, "retry_base_s": 0.01, "retry_cap_s": 0.05}
+FAST = {"requests_per_s": 10_000.0, "retry_first_s": 0.01, "retry_cap_s": 0.05}
 SandboxWith = Callable[..., Sandbox]
-
-
-@pytest.fixture
-def sandbox_with() -> Iterator[SandboxWith]:
-    started: list[Sandbox] = []
-
-    def start(**options: Any) -> Sandbox:
-        started.append(Sandbox(options=SandboxOptions(**options)))
-        started[-1].start()
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close()
 
 
 class _Asked(logging.Handler):
@@ -60,8 +45,7 @@ def asked() -> Iterator[list[str]]:
 
 
 def settings_of(hume: Sandbox) -> ha.Settings:
-    known = ha.Settings.model_fields
-    return hume.settings.model_copy(update={name: value for name, value in FAST.items() if name in known})
+    return hume.settings.model_copy(update=FAST)
 
 
 def rows(lake: Path, sql: str) -> list[dict[str, Any]]:
@@ -194,6 +178,16 @@ def test_a_chat_that_is_gone_when_it_is_read_is_told_of(sandbox_with: SandboxWit
     assert error == {"recording_id": f"chat:{lost}", "error": "NotFound"}
 
 
+def test_a_chat_that_ran_and_was_deleted_is_told_of_once(sandbox_with: SandboxWith, tmp_path: Path) -> None:
+    hume, lake = sandbox_with(evi_chats=4, evi_running=1), tmp_path / "lake"
+    ha.export_chats(lake, settings=settings_of(hume))
+    [running] = [chat["id"] for chat in hume.evi.truth()["chats"] if chat["status"] == "ACTIVE"]
+    hume.evi.delete_chat(running)
+    codes = [ha.export_chats(lake, settings=settings_of(hume)).exit_code for _ in range(3)]
+    assert codes == [3, 0, 0]
+    assert rows(lake, f"SELECT count(*) > 0 AS there FROM chat_events WHERE chat_id = '{running}'") == [{"there": True}]
+
+
 def test_configs_prompts_and_tools_that_are_gone_are_no_error(
     sandbox_with: SandboxWith, tmp_path: Path, asked: list[str]
 ) -> None:
@@ -218,10 +212,13 @@ def test_sound_is_fetched_once_and_an_error_of_one_stops_none(sandbox_with: Sand
         assert (lake / "raw" / row["path"]).stat().st_size == row["size_bytes"]
     again = ha.export_chats(lake, audio=True, settings=settings_of(hume))
     assert (again.chats["audio"], again.chats["audio_failed"]) == (0, 1)
-    signed = [
-        path for path in lake.rglob("*") if path.is_file() and path.suffix == ".json" and b"signature=" in path.read_bytes()
-    ]
-    assert not signed
+    with ha.open_lake(lake) as opened:
+        kept = [opened.raw.open(file.path).read() for file in opened.raw.list("evi") if file.kind != "audio"]
+        beside = [json.dumps(meta).encode() for file in opened.raw.list("evi") for meta in opened.raw.metas(file.response_id)]
+        rows_told = repr(opened.sql("SELECT * FROM chat_audio_all").rows()).encode()
+    assert len(kept) > 4
+    for each in (*kept, *beside, rows_told, (lake / "ledger.sqlite").read_bytes()):
+        assert b"/storage/" not in each, "a signed link opens the sound to whoever has it"
 
 
 def test_rebuild_leaves_chats_alone(sandbox_with: SandboxWith, tmp_path: Path) -> None:
@@ -272,5 +269,7 @@ def test_through_growth_faults_and_kills_it_is_the_truth_in_the_end(sandbox_with
     summary = ha.export_chats(lake, settings=settings_of(hume))
     assert json.loads(summary.to_json())["chats"].get("failed", 0) == 0
     assert_equal_to(hume, lake)
+    with ha.open_lake(lake) as opened:
+        assert opened.loads.pending() == []
     [doubled] = rows(lake, "SELECT count(*) - count(DISTINCT (chat_id, event_id)) AS n FROM chat_events")
     assert doubled["n"] == 0

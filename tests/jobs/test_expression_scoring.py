@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +20,9 @@ from humeanalytics.jobs.reconciling import reconcile
 from humeanalytics.lake.raw import RawStore
 from humeanalytics.samples import sample
 from humeanalytics.sandbox.embedded import Sandbox
-from humeanalytics.sandbox.options import SandboxOptions
 
 UPLOAD = "/v1/expression/*/file"
 SandboxWith = Callable[..., Sandbox]
-
-
-@pytest.fixture
-def sandbox_with() -> Iterator[SandboxWith]:
-    started: list[Sandbox] = []
-
-    def start(**options: Any) -> Sandbox:
-        started.append(Sandbox(options=SandboxOptions(**options)))
-        started[-1].start()
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close()
 
 
 def rows(lake: Path, sql: str) -> list[dict[str, Any]]:
