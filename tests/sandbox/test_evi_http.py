@@ -213,7 +213,7 @@ def test_chats_begin_grow_and_end_by_the_clock(sandbox_with: SandboxWith) -> Non
     before = pages(hume, CHATS, "chats_page")
     assert len(before) == 7
     running = [chat for chat in before if chat["status"] == "ACTIVE"]
-    assert running
+    assert len(running) == 2
     assert all(chat["end_timestamp"] is None for chat in running)
     assert hume.get(f"{GROUPS}/{running[0]['chat_group_id']}").json()["active"] is True
 

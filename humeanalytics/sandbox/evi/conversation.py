@@ -60,7 +60,7 @@ def play(plan: ChatPlan, prompt: str, options: SandboxOptions) -> Conversation:
     stage = _Stage(plan, options)
     if plan.events:
         stage.open(prompt)
-        while len(stage.beats) < plan.events - 1:
+        while len(stage.beats) < plan.events - 1 or stage.now_ms < plan.until_ms:
             stage.exchange()
     return stage.close()
 
@@ -78,6 +78,10 @@ class _Stage:
         self._heard_from = 0.0
         self._exchange = 0
         self._typed = plan.era != "2024" and self._draw.random() < 0.06
+
+    @property
+    def now_ms(self) -> int:
+        return self._at(self._now)
 
     def open(self, prompt: str) -> None:
         plan, draw = self._plan, self._draw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _ENDS = (
     *("USER_TIMEOUT", "MAX_DURATION_TIMEOUT", "ERROR", "ERROR", "SILENCE_TIMEOUT"),
 )
 _SPREAD = 0.6
+#: How much longer chats that run at the opening talk on, in seconds as people count.
+_GO_ON_S = 60
 
 
 def _ms(year: int, month: int, day: int) -> int:
@@ -53,6 +56,7 @@ class ChatPlan:
         pace: How much faster than people it goes.
         ends: The status it ends with.
         events: About how many events it will have; 0: none at all.
+        until_ms: It goes on at least until then, however few events that would be: who runs at the opening is met running.
     """
 
     key: str
@@ -66,6 +70,7 @@ class ChatPlan:
     pace: float
     ends: str
     events: int
+    until_ms: int = 0
 
     @property
     def nothing(self) -> str | None:
@@ -119,7 +124,11 @@ class _Planner:
             before = None
             if last_of and self._draw.random() < 0.3:  # a group goes on once: its chats never run at the same time
                 before = last_of.pop(self._draw.choice(sorted(last_of)))
-            plans.append(self._plan(f"{self._seed}/{opening_ms}/chat/{number}", start_ms, "2026", before, self._options.evi_pace))
+            plan = self._plan(f"{self._seed}/{opening_ms}/chat/{number}", start_ms, "2026", before, self._options.evi_pace)
+            if number < self._options.evi_running:
+                until_ms = opening_ms + round(_GO_ON_S * 1000 / self._options.evi_pace)
+                plan = dataclasses.replace(plan, events=max(plan.events, 1), until_ms=until_ms)
+            plans.append(plan)
         return plans
 
     def _plan(self, key: str, start_ms: int, era: str, before: ChatPlan | None, pace: float) -> ChatPlan:
