@@ -59,7 +59,7 @@ class ChatLoader:
             if chat.item is not None and chat.pages:
                 book.read_values([chat.item], name=f"chat {chat.chat_id}", seen_at=chat.pages[-1].seen_at)
         for page in pages:
-            book.read(page.data, name=page.uri, seen_at=page.seen_at)
+            book.read(page.data, name=page.uri, seen_at=page.seen_at, is_clean=page.is_clean)
         flattened = book.finish(load_id=load_id, embeddings=self._embeddings)
         tables: dict[str, pa.Table] = {name: table for name, table in flattened.tables.items() if table.num_rows}
         tables["responses"] = table_of("responses", _once([page.response_row(self._origin) for page in pages]), load_id)

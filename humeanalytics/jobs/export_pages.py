@@ -9,18 +9,19 @@ from typing import Any
 
 from humeanalytics.jobs.bookkeeping import Row
 from humeanalytics.lake.raw import RawResponse, RawStore, RawWriter
-from humeanalytics.redaction import redact_inner_fields
+from humeanalytics.redaction import may_hold_secrets, redact_inner_fields
 
 API = "evi"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptPage:
-    """One page as it came, and where it is kept."""
+    """One page as it came, and where it is kept; ``is_clean``: nothing in it can be a secret."""
 
     kind: str
     uri: str
     data: bytes
+    is_clean: bool
     kept: RawResponse
     seen_at: datetime
 
@@ -41,7 +42,7 @@ class KeptPage:
 class PageSink:
     """A `Sink` that keeps one page under raw/ and hands it on."""
 
-    def __init__(self, writer: RawWriter, meta: Mapping[str, Any], take: Callable[[bytes, RawResponse], None]) -> None:
+    def __init__(self, writer: RawWriter, meta: Mapping[str, Any], take: Callable[[bytes, bool, RawResponse], None]) -> None:
         self._writer, self._meta, self._take = writer, meta, take
         self._data: list[bytes] = []
 
@@ -49,9 +50,12 @@ class PageSink:
         self._data.append(data)
 
     def commit(self) -> None:
-        data = redact_inner_fields(b"".join(self._data))  # pages are small: nothing is cut in the middle of a field
-        self._writer.write(data)
-        self._take(data, self._writer.commit(self._meta))
+        data = b"".join(self._data)  # pages are small: nothing is cut in the middle of a field
+        is_clean = not may_hold_secrets(data)
+        if not is_clean:
+            data = redact_inner_fields(data)
+        self._writer.write(data, b"" if is_clean else None)
+        self._take(data, is_clean, self._writer.commit(self._meta))
 
     def abort(self) -> None:
         self._writer.abort()
@@ -76,8 +80,8 @@ class PageKeeper:
         """Return the sink of one page."""
         seen_at = self.now()
 
-        def take(data: bytes, kept: RawResponse) -> None:
-            self.pages.append(KeptPage(kind, uri, data, kept, seen_at))
+        def take(data: bytes, is_clean: bool, kept: RawResponse) -> None:
+            self.pages.append(KeptPage(kind, uri, data, is_clean, kept, seen_at))
 
         meta = {"origin": self.origin, "uri": uri, "received_at": seen_at.isoformat()}
         return PageSink(self.raw.writer(API, kind), meta, take)

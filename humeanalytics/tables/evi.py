@@ -15,6 +15,7 @@ from humeanalytics.recordings import chat_recording_id
 from humeanalytics.tables.evi_chats import Chat, Event, folded
 from humeanalytics.tables.evi_forms import Reader
 from humeanalytics.tables.evi_gathered import Gathered, Problem
+from humeanalytics.tables.evi_plain import read_plain_page
 from humeanalytics.tables.evi_rows import Rows, fact_rows
 from humeanalytics.tables.evi_saved import values_in
 from humeanalytics.tables.evi_scores import NoScores, Scores, read_scores
@@ -75,18 +76,23 @@ class EviBook:
         self._origin = origin
         self._gathered = Gathered()
 
-    def read(self, data: bytes | BinaryIO, *, name: str = "the answer", seen_at: datetime | None = None) -> None:
+    def read(
+        self, data: bytes | BinaryIO, *, name: str = "the answer", seen_at: datetime | None = None, is_clean: bool | None = None
+    ) -> None:
         """Read a payload. Of one that is broken nothing is taken.
 
         Args:
             data: The bytes, or a file opened for reading bytes.
             name: What errors call it.
             seen_at: When Hume gave it, or when its file was last changed: of two that differ the later holds.
+            is_clean: Whether it is known that it holds no secrets: then nobody looks for them again.
 
         Raises:
             NotHumeData: It is something else; says what it looks like.
             UnreadableResponse: It is broken; says where.
         """
+        if isinstance(data, bytes) and read_plain_page(data, self._gathered, seen_at, is_clean=is_clean):
+            return
         self.read_values(values_in(data, name), name=name, seen_at=seen_at)
 
     def read_values(self, values: Any, *, name: str = "the answer", seen_at: datetime | None = None) -> None:
@@ -169,21 +175,33 @@ def _chat_rows(chat: Chat, rows: dict[str, Rows], problems: list[Problem], origi
     told["seen_at"] = max([*seen, told["seen_at"]]) if told.get("seen_at") else max(seen, default=None)
     keys = {"recording_id": recording_id, "scoring_id": scoring_id, "chat_id": chat.chat_id, "seen_at": told["seen_at"]}
     rows["chats"].add(told | keys)
-    for (ordinal, event), (scores, segments) in zip(ordered, read, strict=True):
-        spans = {
-            "begin_ms": segments[0].begin_ms if segments else event.begin_ms,
-            "end_ms": segments[-1].end_ms if segments else event.end_ms,
-        }
-        of_event = {slot: getattr(event, slot) for slot in Event.__slots__}
-        rows["chat_events"].add(of_event | keys | spans | {"ordinal": ordinal}, scores)
-        for nth, each in enumerate(segments):
-            of_segment = {"content": each.content, "begin_ms": each.begin_ms, "end_ms": each.end_ms}
-            rows["chat_segments"].add(of_segment | keys | {"event_id": event.event_id, "nth": nth}, each.scores, each.embedding)
+    _add_events(rows["chat_events"], keys, ordered, read)
+    _add_segments(rows["chat_segments"], keys, events, [segments for _, segments in read])
     for call in calls:
         called, responded = call.get("called_ms"), call.get("responded_ms")
         latency = None if called is None or responded is None else responded - called
         rows["tool_calls"].add(call | keys | {"latency_ms": latency})
     return ReadChat(chat.chat_id, recording_id, scoring_id, len(events))
+
+
+def _add_events(
+    rows: Rows, keys: dict[str, Any], ordered: list[tuple[int, Event]], read: list[tuple[Scores | None, list[Segment]]]
+) -> None:
+    events = [event for _, event in ordered]
+    columns = {slot: [getattr(event, slot) for event in events] for slot in rows.told_by(Event)}
+    columns["ordinal"] = [ordinal for ordinal, _ in ordered]
+    for nth, (_, segments) in enumerate(read):
+        if segments:
+            columns["begin_ms"][nth], columns["end_ms"][nth] = segments[0].begin_ms, segments[-1].end_ms
+    rows.extend(columns, keys, [scores for scores, _ in read])
+
+
+def _add_segments(rows: Rows, keys: dict[str, Any], events: list[Event], read: list[list[Segment]]) -> None:
+    segments = [segment for each in read for segment in each]
+    columns = {slot: [getattr(segment, slot) for segment in segments] for slot in rows.told_by(Segment)}
+    columns["event_id"] = [event.event_id for event, each in zip(events, read, strict=True) for _ in each]
+    columns["nth"] = [nth for each in read for nth in range(len(each))]
+    rows.extend(columns, keys, [each.scores for each in segments], [each.embedding for each in segments])
 
 
 def _read_event(event: Event, problems: list[Problem], embeddings: bool) -> tuple[Scores | None, list[Segment]]:

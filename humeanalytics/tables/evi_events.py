@@ -25,13 +25,13 @@ _KEYS = frozenset(
     ("id", "chat_id", "timestamp", "role", "type", "message_text", "emotion_features", "metadata", "related_event_id")
 )
 #: Types whose text is JSON, or may be: secrets in it stand under names.
-_JSON_TEXTS = frozenset(("SESSION_SETTINGS", "FUNCTION_CALL", "FUNCTION_CALL_RESPONSE"))
+JSON_TEXTS = frozenset(("SESSION_SETTINGS", "FUNCTION_CALL", "FUNCTION_CALL_RESPONSE"))
 
 
 def message_text_of(value: Any, type_: str | None) -> str | None:
     """Return the text of a message as it is kept."""
     text = text_of(value)
-    return json_without_secrets(text) if type_ in _JSON_TEXTS else without_secrets(text)
+    return json_without_secrets(text) if type_ in JSON_TEXTS else without_secrets(text)
 
 
 def is_event(members: dict[str, Any]) -> bool:
@@ -89,6 +89,13 @@ def read_events(
     """
     made: Counter[str] = Counter()
     events = [read_event(members_of(each), chat_id, seen_at, made) for each in listed if isinstance(each, dict)]
+    take_events(events, page, chat_id, gathered, seen_at)
+
+
+def take_events(
+    events: list[Event], page: dict[str, Any], chat_id: str | None, gathered: Gathered, seen_at: datetime | None
+) -> None:
+    """Take in the events of a page, or of a bare list, as `read_events` reads them, each with its place."""
     gathered.met |= {"chats", "chat_events"}
     gathered.found += len(events)
     is_group = bool(page) and chat_id is None

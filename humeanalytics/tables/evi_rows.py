@@ -40,13 +40,39 @@ class Rows:
     def __len__(self) -> int:
         return len(self._columns[self._plain[0].name])
 
-    def add(self, told: Mapping[str, Any], scores: Scores | None = None, embedding: list[float] | None = None) -> None:
-        """Add a row; what it does not tell is null."""
+    def told_by(self, kind: type) -> list[str]:
+        """Return which attributes of a thing with slots are columns, by the name of the attribute."""
+        attributes = {_MS.get(name, name) for name in self._columns}
+        return [slot for slot in kind.__slots__ if slot in attributes]  # type: ignore[attr-defined]
+
+    def add(self, told: Mapping[str, Any]) -> None:
+        """Add a row without scores; what it does not tell is null."""
+        self.extend({name: [value] for name, value in told.items()}, {}, [None])
+
+    def extend(
+        self,
+        told: Mapping[str, Sequence[Any]],
+        same: Mapping[str, Any],
+        scores: Sequence[Scores | None],
+        embeddings: Sequence[list[float] | None] | None = None,
+    ) -> None:
+        """Add rows.
+
+        Args:
+            told: Their columns; a column that is not told is null.
+            same: Columns that have the same value in all of them, which holds over ``told``.
+            scores: Of each row.
+            embeddings: Of each row.
+        """
         for name, column in self._columns.items():
-            column.append(told.get(_MS.get(name, name)))
+            source = _MS.get(name, name)
+            if source in same:
+                column += [same[source]] * len(scores)
+            else:
+                column += told.get(source) or [None] * len(scores)
         if self._has_scores:
-            self._scores.append(scores)
-            self._embeddings.append(embedding)
+            self._scores += scores
+            self._embeddings += embeddings or [None] * len(scores)
 
     def table(self, *, embeddings: bool = False) -> pa.Table:
         """Return the table."""
@@ -67,15 +93,10 @@ class Rows:
 def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
     if type_ == UTC_TIME:  # milliseconds, or the time a payload was seen
         return pa.array([value if value is None or isinstance(value, datetime) else value * 1000 for value in values], type_)
-    if type_ == pa.string():
-        return pa.array([_encodable(value) for value in values], type_)
-    return pa.array(values, type_)
-
-
-def _encodable(value: str | None) -> str | None:
-    if value is None or value.isascii():
-        return value
-    return value.encode("utf-8", "replace").decode("utf-8") if any("\ud800" <= c <= "\udfff" for c in value) else value
+    try:
+        return pa.array(values, type_)
+    except UnicodeEncodeError:  # halves of pairs, which UTF-8 cannot write
+        return pa.array([value and value.encode("utf-8", "replace").decode("utf-8") for value in values], type_)
 
 
 def fact_rows(table: str, load_id: str | None, things: Mapping[Any, Iterable[Facts]], key_columns: Sequence[str]) -> pa.Table:

@@ -90,6 +90,8 @@ def time_of(value: Any) -> tuple[int | None, int | None]:
     >>> time_of(1716244940648), time_of(1716244940), time_of("2024-05-20T22:42:20.648Z"), time_of(None)
     ((1716244940648, 1716244940648), (1716244940000, 1716244940), (1716244940648, 1716244940648), (None, None))
     """
+    if type(value) is int and _SECONDS_BELOW <= value <= _LAST_MS:
+        return value, value
     if type(value) is float and abs(value) < _LAST_MS:
         scaled = value * 1000 if value < _SECONDS_BELOW else value
         return (round(scaled) if 0 <= scaled <= _LAST_MS else None), round(value)
