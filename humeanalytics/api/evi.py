@@ -52,6 +52,8 @@ __all__ = [
 ]
 
 _EVI = "/v0/evi"
+#: Answers awaited at once: politeness, for no limit is published (contract, section 1.6).
+LANES = 4
 _MOST_LINKS = 3
 _OLDEST_FIRST = Walk()
 
@@ -86,7 +88,7 @@ class EviApi(Service):
     ) -> None:
         auth = TokenAuth(settings) if with_token else None
         key = settings.key()
-        super().__init__(HumeClient(settings, base_url=settings.base_url, key=key, transport=transport, auth=auth))
+        super().__init__(HumeClient(settings, base_url=settings.base_url, key=key, transport=transport, auth=auth, lanes=LANES))
         self._files = SignedDownloads(settings, transport)
         self.configs = Versions(self._http, "configs", ConfigsPage)
         self.prompts = Versions(self._http, "prompts", PromptsPage)

@@ -7,8 +7,9 @@ tried again only where no byte of it can have been taken, and where that cannot 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -34,6 +35,8 @@ class HumeClient:
         key: The API key; it leaves this object only as a request header.
         transport: Takes the network's place, in tests.
         auth: Puts something else on requests than the key.
+        lanes: How many answers to GETs as JSON are awaited or read at once; what is done with them afterwards takes no lane.
+            By default as many as ask.
 
     Raises:
         SettingsError: ``base_url`` is no http(s) URL, or the key cannot be a key.
@@ -52,7 +55,9 @@ class HumeClient:
         key: str,
         transport: httpx.AsyncBaseTransport | None = None,
         auth: httpx.Auth | None = None,
+        lanes: int | None = None,
     ) -> None:
+        self._lanes = nullcontext() if lanes is None else asyncio.Semaphore(lanes)
         self._exchange = Exchange(settings, base_url, key, transport, auth)
         self._policy = RetryPolicy.of(settings)
 
@@ -104,12 +109,12 @@ class HumeClient:
         asked = self._exchange.asked("GET", path)
 
         async def attempt() -> T:
-            async with self._exchange.get(asked, params) as response:
+            async with self._lanes, self._exchange.get(asked, params) as response:
                 body = b"".join([chunk async for chunk in self._exchange.chunks(asked, response, JSON)])
-                try:
-                    answer = answers.decoded(asked, body, type_)
-                except ValueError as error:
-                    raise answers.invalid(asked, response.status_code, response.headers, str(error)) from error
+            try:
+                answer = answers.decoded(asked, body, type_)
+            except ValueError as error:
+                raise answers.invalid(asked, response.status_code, response.headers, str(error)) from error
             if open_sink is not None:
                 await _keep(body, open_sink())
             return answer

@@ -20,9 +20,6 @@ from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.lake.lake import Lake
 from humeanalytics.settings import Settings, load_settings
 
-#: Connections at once: politeness, for no limit is published (contract, section 1.6).
-LANES = 4
-
 
 def export_chats(
     lake: Lake | str | os.PathLike[str] | None = None,
@@ -93,7 +90,7 @@ async def _export(
         summary = RunSummary("export", opened.uri, run_id)
         async with EviApi(settings, with_token=with_token) as api:
             await begin_at(api, opened, ledger, summary)
-            flow = ExportFlow(opened, ledger, api, choice, run_id, progress, lanes=LANES)
+            flow = ExportFlow(opened, ledger, api, choice, run_id, progress)
             try:
                 await flow.run()
             except (HumeAnalyticsError, asyncio.CancelledError) as error:

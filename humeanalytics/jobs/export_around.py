@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from humeanalytics.api.blocking import in_thread
-from humeanalytics.api.evi import EviApi, Walk
+from humeanalytics.api.downloads import Sink
+from humeanalytics.api.evi import EviApi, Versions, Walk
 from humeanalytics.errors import NotFound
 from humeanalytics.jobs.export_known import known_versions, used_configs
-from humeanalytics.jobs.export_loading import ChatLoader
-from humeanalytics.jobs.export_pages import KeptPage, PageKeeper, PageSink
+from humeanalytics.jobs.export_pages import PageBuffer, ReadPage
 from humeanalytics.lake.lake import Lake
 
 #: Of more groups than this, the list of all is read instead of one after the other.
@@ -27,19 +29,18 @@ GROUP BY ALL HAVING count(c.chat_id) < g.num_chats
 """
 
 
-async def read_groups(api: EviApi, keeper: PageKeeper, loader: ChatLoader, groups: Collection[str]) -> None:
-    """Read groups and load what is told of them. One that is gone meanwhile is left out."""
+async def read_groups(api: EviApi, buffer: PageBuffer, groups: Collection[str]) -> None:
+    """Read groups. One that is gone meanwhile is left out."""
     if len(groups) > _GROUPS_ONE_BY_ONE:
-        async for _ in api.chat_groups(Walk(open_sink=partial(_sink, keeper, "chat_groups"))):
+        async for _ in api.chat_groups(Walk(open_sink=partial(_sink, buffer, "chat_groups"))):
             pass
-    else:
-        for group_id in sorted(groups):
-            try:
-                async for _ in api.chat_group(group_id, Walk(open_sink=partial(_sink, keeper, f"chat_groups/{group_id}"))):
-                    pass
-            except NotFound:
-                continue
-    await in_thread(loader.load, [], [_without_chats(page) for page in keeper.forget()])
+        return
+    for group_id in sorted(groups):
+        try:
+            async for _ in api.chat_group(group_id, Walk(open_sink=partial(_sink, buffer, f"chat_groups/{group_id}"))):
+                pass
+        except NotFound:
+            continue
 
 
 def incomplete_groups(lake: Lake, groups: Collection[str], newest_ms: int) -> list[str]:
@@ -51,45 +52,53 @@ def incomplete_groups(lake: Lake, groups: Collection[str], newest_ms: int) -> li
     ]
 
 
-async def read_versions(api: EviApi, keeper: PageKeeper, loader: ChatLoader, lake: Lake, gone: set[str]) -> None:
+async def read_versions(api: EviApi, buffer: PageBuffer, lake: Lake, gone: set[str], *, lanes: int) -> None:
     """Read the configs that chats ran with, and the prompts and tools of these, as far as they are not in the lake yet.
 
     Args:
         api: The service.
-        keeper: Keeps what comes.
-        loader: Loads it.
+        buffer: Takes what comes.
         lake: Where chats and configs are known.
         gone: Versions that do not exist any more, which is no error: chats outlive their configs. Takes those that are met.
+        lanes: How many to ask for at once.
     """
     wanted = [("configs", *used) for used in await in_thread(used_configs, lake)]
     there = await in_thread(known_versions, lake)
-    while wanted:
-        kind, id_, version = wanted.pop()
+
+    async def read(kind: str, id_: str, version: int) -> list[tuple[str, str, int]]:
         place = f"{kind}/{id_}/version/{version}"
         if (kind, id_, version) in there or place in gone:
-            continue
+            return []
         there.add((kind, id_, version))
-        versions = getattr(api, kind)
+        versions: Versions = getattr(api, kind)
         try:
-            told = await versions.get(id_, version, partial(keeper.sink, f"evi_{kind}", place))
+            told = await versions.get(id_, version, partial(buffer.sink, f"evi_{kind}", place))
         except NotFound:
             gone.add(place)
-            continue
-        if kind == "configs":
-            used = [("prompts", told.get("prompt")), *(("tools", tool) for tool in told.get("tools") or ())]
-            wanted += [
-                (of, each["id"], each["version"])
-                for of, each in used
-                if isinstance(each, dict) and each.get("id") and each.get("version") is not None
-            ]
-    await in_thread(loader.load, [], keeper.forget())
+            return []
+        return _used_by(told) if kind == "configs" else []
+
+    while wanted:
+        now, wanted = wanted[:lanes], wanted[lanes:]
+        for used in await asyncio.gather(*(read(*each) for each in now)):
+            wanted += used
 
 
-def _sink(keeper: PageKeeper, uri: str, number: int) -> PageSink:
-    return keeper.sink(uri.partition("/")[0], f"{uri}?page={number}")
+def _used_by(config: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Return the prompt and the tools of a config: (kind, id, version)."""
+    used = [("prompts", config.get("prompt")), *(("tools", tool) for tool in config.get("tools") or ())]
+    return [
+        (of, each["id"], each["version"])
+        for of, each in used
+        if isinstance(each, dict) and each.get("id") and each.get("version") is not None
+    ]
 
 
-def _without_chats(page: KeptPage) -> KeptPage:
+def _sink(buffer: PageBuffer, uri: str, number: int) -> Sink:
+    return buffer.sink(uri.partition("/")[0], f"{uri}?page={number}")
+
+
+def without_chats(page: ReadPage) -> ReadPage:
     """Return what a page tells of its group alone: its chats are read one by one."""
     told = msgspec.json.decode(page.data)
     if "chats_page" in told:

@@ -12,7 +12,7 @@ from humeanalytics.api.evi import EviApi
 from humeanalytics.errors import ItemError, NotFound, RequestRejected, WaitTimeout
 from humeanalytics.jobs.export_loading import ChatLoader
 from humeanalytics.lake.lake import Lake
-from humeanalytics.lake.raw import RawResponse, RawStore, RawWriter
+from humeanalytics.lake.raw import RawResponse, RawWriter
 
 _WITHOUT = """
 SELECT DISTINCT chat_id FROM chats ANTI JOIN (SELECT chat_id FROM chat_audio_all WHERE sha256 IS NOT NULL) USING (chat_id)
@@ -37,9 +37,7 @@ class _Kept:
         self._writer.abort()
 
 
-async def read_audio(
-    api: EviApi, lake: Lake, loader: ChatLoader, raw: RawStore, only: Collection[str] | None, lanes: int
-) -> tuple[int, int]:
+async def read_audio(api: EviApi, lake: Lake, loader: ChatLoader, only: Collection[str] | None, lanes: int) -> tuple[int, int]:
     """Fetch the sound of all chats that are over and have none in the lake yet, or of some of them.
 
     Returns:
@@ -55,7 +53,7 @@ async def read_audio(
 
             def open_sink(chat_id: str = chat_id, sinks: list[_Kept] = sinks) -> _Kept:
                 meta = {"origin": api.origin, "uri": f"chats/{chat_id}/audio", "received_at": datetime.now(UTC).isoformat()}
-                sinks.append(_Kept(raw.writer("evi", "audio", "media", redact=False), meta))
+                sinks.append(_Kept(lake.raw.writer("evi", "audio", "media", redact=False), meta))
                 return sinks[-1]
 
             try:

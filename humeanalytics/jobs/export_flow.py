@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,24 +13,23 @@ from typing import Any
 import msgspec
 
 from humeanalytics.api.blocking import in_thread
-from humeanalytics.api.evi import Chat, EviApi, Page, Walk
+from humeanalytics.api.evi import LANES, Chat, EviApi, Page, Walk
 from humeanalytics.errors import InvalidAnswer, NotFound, UnreadableResponse
 from humeanalytics.jobs.bookkeeping import take_back
-from humeanalytics.jobs.export_around import incomplete_groups, read_groups, read_versions
+from humeanalytics.jobs.export_around import incomplete_groups, read_groups, read_versions, without_chats
 from humeanalytics.jobs.export_audio import read_audio
 from humeanalytics.jobs.export_choice import ExportChoice
 from humeanalytics.jobs.export_known import KnownChat, known_chats, to_read_again
-from humeanalytics.jobs.export_loading import ChatLoader, ReadChat
-from humeanalytics.jobs.export_pages import API, KeptPage, PageKeeper
+from humeanalytics.jobs.export_loading import ChatLoader
+from humeanalytics.jobs.export_making import ChatIntake, all_of
+from humeanalytics.jobs.export_pages import API, PageBuffer, ReadPage, keep_pages
+from humeanalytics.jobs.export_tables import ReadChat, TableMaker
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.lake.lake import Lake
-from humeanalytics.lake.raw import RawStore
 
-#: What was read is committed when it is so many chats, so many bytes, or so old.
-_LOAD_CHATS = 200
-_LOAD_BYTES = 16_000_000
-_LOAD_S = 5.0
+#: Chats in hand at once: while the pages of some are put on disk, as many answers are awaited as the service is asked for.
+_LANES = 2 * LANES
 
 
 @dataclass
@@ -47,14 +45,11 @@ class _Listed:
 class ExportFlow:
     """One run of an export."""
 
-    def __init__(
-        self, lake: Lake, ledger: Ledger, api: EviApi, choice: ExportChoice, run_id: str, progress: Progress, *, lanes: int
-    ) -> None:
+    def __init__(self, lake: Lake, ledger: Ledger, api: EviApi, choice: ExportChoice, run_id: str, progress: Progress) -> None:
         self._lake, self._ledger, self._api, self._choice, self._progress = lake, ledger, api, choice, progress
-        self._raw = RawStore(lake.raw.folder, sync_later=True)  # synced before their rows are loaded
-        self.loader = ChatLoader(lake, self._raw, api.origin, run_id, embeddings=choice.embeddings)
+        self._maker = TableMaker(lake.raw.folder, api.origin, run_id, choice.embeddings)
+        self.loader = ChatLoader(lake, api.origin, run_id)
         self.counts: Counter[str] = Counter()
-        self._lanes = lanes
         self._known: dict[str, KnownChat] = {}
         self._failed: set[str] = set()
         self._gone: set[str] = set()
@@ -66,49 +61,60 @@ class ExportFlow:
             HumeAnalyticsError: The service cannot be asked further. What was read is in the lake.
         """
         await in_thread(take_back, self._lake, API)
-        self._known = await in_thread(known_chats, self._lake)
-        listed = await self._list()
-        wanted = self._wanted(listed)
-        self.counts.update(found=len(listed.chats), known=len(listed.chats.keys() - set(wanted)))
-        await self._read_all(wanted, listed)
-        await self._read_around(wanted, listed)
+        with ChatIntake(self._maker, self.loader) as intake:
+            listed = await self._list(intake)
+            wanted = self._wanted(listed)
+            self.counts.update(found=len(listed.chats), known=len(listed.chats.keys() - set(wanted)))
+            intake.expect(len(wanted))
+            await self._read_all(wanted, listed, intake)
+            await self._read_around(wanted, listed, intake)
         if self._choice.audio:
-            fetched, failed = await read_audio(
-                self._api, self._lake, self.loader, self._raw, wanted if self._choice.is_partial else None, self._lanes
-            )
+            only = wanted if self._choice.is_partial else None
+            fetched, failed = await read_audio(self._api, self._lake, self.loader, only, LANES)
             self.counts.update(audio=fetched, audio_failed=failed)
         self._remember(listed)
 
     # ------------------------------------------------------------------------------------------------------------- list
-    async def _list(self) -> _Listed:
+    async def _list(self, intake: ChatIntake) -> _Listed:
+        """Walk the list of chats, while the lake is asked which of them it has."""
+        knowing = asyncio.ensure_future(in_thread(known_chats, self._lake))
+        try:
+            return _Listed({}, {}) if self._choice.chats else await self._walk_list(intake, knowing)
+        finally:
+            self._known = await knowing
+
+    async def _walk_list(self, intake: ChatIntake, knowing: asyncio.Future[dict[str, KnownChat]]) -> _Listed:
         listed = _Listed({}, {})
-        if self._choice.chats:
-            return listed
         complete_to_ms = int(self._ledger.remembered(self._key("complete_to")) or 0)
-        keeper = self._keeper()
+        buffer, raw = self._buffer(), self._lake.raw
         walk = Walk(
-            ascending=not (complete_to_ms or self._choice.since_ms), open_sink=lambda n: keeper.sink("chats", f"chats?page={n}")
+            ascending=not (complete_to_ms or self._choice.since_ms), open_sink=lambda n: buffer.sink("chats", f"chats?page={n}")
         )
         source = self._api.chats(walk, config_id=self._choice.config_id)
         if self._choice.groups:
-            source = self._of_groups(keeper)
+            source = self._of_groups(buffer)
         async with aclosing(source) as pages:
             async for page in pages:
-                self._take(listed, page, keeper.forget())
+                told = buffer.take()
+                await in_thread(keep_pages, raw, self._api.origin, told)
+                self._take(listed, page, told)
                 self._progress.stage("list", len(listed.chats), None)
-                if not page.ascending and self._is_old(page, complete_to_ms):
+                if page.ascending:
+                    intake.expect(len(listed.chats.keys() - self._known.keys()))
+                    continue
+                self._known = await knowing
+                if self._is_old(page, complete_to_ms):
                     break
-        await in_thread(self._raw.sync)
         listed.whole = not self._choice.is_partial
         return listed
 
-    async def _of_groups(self, keeper: PageKeeper) -> AsyncGenerator[Page[Chat], None]:
+    async def _of_groups(self, buffer: PageBuffer) -> AsyncGenerator[Page[Chat], None]:
         for group in self._choice.groups:
-            async for page in self._api.chat_group(group, self._walk(keeper, "chat_groups", f"chat_groups/{group}")):
+            async for page in self._api.chat_group(group, self._walk(buffer, "chat_groups", f"chat_groups/{group}")):
                 yield page
 
-    def _take(self, listed: _Listed, page: Page[Chat], kept: Sequence[KeptPage]) -> None:
-        for each in kept:
+    def _take(self, listed: _Listed, page: Page[Chat], pages: Sequence[ReadPage]) -> None:
+        for each in pages:
             told = msgspec.json.decode(each.data)
             for item in told.get("chats_page") or ():
                 if isinstance(item, dict) and self._choice.takes(item.get("start_timestamp")):
@@ -143,35 +149,35 @@ class ExportFlow:
         return sorted(wanted, key=lambda each: listed.chats[each].start_timestamp or 0 if each in listed.chats else 0)
 
     # ------------------------------------------------------------------------------------------------------------- read
-    async def _read_all(self, wanted: Sequence[str], listed: _Listed) -> None:
+    async def _read_all(self, wanted: Sequence[str], listed: _Listed, intake: ChatIntake) -> None:
         """Read chats, several at once, and load them meanwhile. However it ends, what was read is loaded."""
-        read: asyncio.Queue[ReadChat | None] = asyncio.Queue(2 * self._lanes)
         waiting = iter(wanted)
 
         async def reader() -> None:
             for chat_id in waiting:
                 if (chat := await self._read(chat_id, listed)) is not None:
-                    await read.put(chat)
+                    await intake.put(chat)
 
-        under_way = [asyncio.ensure_future(self._load(read, len(wanted))), asyncio.ensure_future(_all(reader, self._lanes))]
-        loading, reading = under_way
+        loading = asyncio.ensure_future(intake.run(lambda done: self._progress.stage("read", done, len(wanted))))
+        readers = all_of(*(reader() for _ in range(_LANES)))
+        reading = asyncio.ensure_future(readers)
         try:
-            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([loading, reading], return_when=asyncio.FIRST_COMPLETED)
         finally:
             reading.cancel()
             await asyncio.wait([reading])
             if not loading.done():
-                await read.put(None)
+                await intake.put(None)
             await asyncio.wait([loading])
         loading.result()
         if not reading.cancelled():
             reading.result()
 
     async def _read(self, chat_id: str, listed: _Listed) -> ReadChat | None:
-        keeper, uri = self._keeper(), f"chats/{chat_id}"
+        buffer, uri = self._buffer(), f"chats/{chat_id}"
         ended = False
         try:
-            async with aclosing(self._api.chat_events(chat_id, self._walk(keeper, "chat_events", uri))) as pages:
+            async with aclosing(self._api.chat_events(chat_id, self._walk(buffer, "chat_events", uri))) as pages:
                 async for page in pages:
                     ended = page.head.status not in (None, "ACTIVE") and bool(page.head.end_timestamp)
         except NotFound:
@@ -187,37 +193,21 @@ class ExportFlow:
             return None
         self.counts["read_again" if chat_id in self._known else "new"] += 1
         return ReadChat(
-            chat_id, listed.chats.get(chat_id), listed.items.get(chat_id), keeper.forget(), ended, chat_id not in self._known
+            chat_id, listed.chats.get(chat_id), listed.items.get(chat_id), buffer.take(), ended, chat_id not in self._known
         )
 
-    async def _load(self, read: asyncio.Queue[ReadChat | None], total: int) -> None:
-        batch: list[ReadChat] = []
-        size_bytes, begun, done, ended = 0, time.monotonic(), 0, False
-        while not ended:
-            chat = await read.get()
-            if chat is None:
-                ended = True
-            else:
-                batch.append(chat)
-                size_bytes += sum(len(page.data) for page in chat.pages)
-            old = time.monotonic() - begun > _LOAD_S
-            if batch and (ended or old or len(batch) >= _LOAD_CHATS or size_bytes >= _LOAD_BYTES):
-                await in_thread(self.loader.load, batch)
-                done += len(batch)
-                self._progress.stage("read", done, total)
-                batch, size_bytes, begun = [], 0, time.monotonic()
-
     # ----------------------------------------------------------------------------------------------------------- around
-    async def _read_around(self, read: Sequence[str], listed: _Listed) -> None:
+    async def _read_around(self, read: Sequence[str], listed: _Listed, intake: ChatIntake) -> None:
         known = await in_thread(known_chats, self._lake)
         groups = {group for each in read if each in known and (group := known[each].chat_group_id)}
-        if groups:
-            await read_groups(self._api, self._keeper(), self.loader, groups)
+        of_groups, of_versions, gone = self._buffer(), self._buffer(), self._remembered("gone")
+        await all_of(
+            read_groups(self._api, of_groups, groups), read_versions(self._api, of_versions, self._lake, gone, lanes=LANES)
+        )
+        await intake.load([*(without_chats(page) for page in of_groups.take()), *of_versions.take()])
         if listed.whole:
             for message in await in_thread(incomplete_groups, self._lake, groups, listed.newest_ms):
                 await in_thread(self.loader.add_error, None, message, "CountDiffers")
-        gone = self._remembered("gone")
-        await read_versions(self._api, self._keeper(), self.loader, self._lake, gone)
         self._ledger.remember(self._key("gone"), " ".join(sorted(gone)))
 
     # ------------------------------------------------------------------------------------------------------------ memory
@@ -237,23 +227,12 @@ class ExportFlow:
     def _key(self, what: str) -> str:
         return f"evi {what} {self._api.origin}"
 
-    def _keeper(self) -> PageKeeper:
-        return PageKeeper(self._raw, self._api.origin, self._now)
+    def _buffer(self) -> PageBuffer:
+        return PageBuffer(self._now)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._api.server_now_ms() / 1000, UTC)
 
     @staticmethod
-    def _walk(keeper: PageKeeper, kind: str, uri: str) -> Walk:
-        return Walk(open_sink=lambda number: keeper.sink(kind, f"{uri}?page={number}"))
-
-
-async def _all(work: Callable[[], Coroutine[Any, Any, None]], lanes: int) -> None:
-    """Work in several lanes at once; where one fails, or this is cancelled, end the others."""
-    tasks = [asyncio.ensure_future(work()) for _ in range(lanes)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+    def _walk(buffer: PageBuffer, kind: str, uri: str) -> Walk:
+        return Walk(open_sink=lambda number: buffer.sink(kind, f"{uri}?page={number}"))

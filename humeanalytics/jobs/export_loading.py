@@ -4,77 +4,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-import pyarrow as pa
-
-from humeanalytics.api.evi import Chat, SavedAudio
-from humeanalytics.jobs.bookkeeping import Row, error_row, load_rows, of_ms, table_of
-from humeanalytics.jobs.export_pages import API, KeptPage
-from humeanalytics.jobs.load_content import load_id_of
+from humeanalytics.api.evi import SavedAudio
+from humeanalytics.jobs.bookkeeping import Row, error_row, load_rows, of_ms
+from humeanalytics.jobs.export_pages import API
+from humeanalytics.jobs.export_tables import ReadChat, Tables
 from humeanalytics.lake.lake import Lake
-from humeanalytics.lake.raw import RawResponse, RawStore
+from humeanalytics.lake.raw import RawResponse
 from humeanalytics.recordings import chat_recording_id, item_id
-from humeanalytics.tables.evi import EviBook, FlattenedEvi
-
-
-@dataclass(frozen=True, slots=True)
-class ReadChat:
-    """A chat and the pages of its events.
-
-    Attributes:
-        listed, item: What the list told of it, if it was in one.
-        pages: Its events.
-        is_over: Whether it had ended when they were read.
-        is_new: Whether it was not known before.
-    """
-
-    chat_id: str
-    listed: Chat | None
-    item: Mapping[str, Any] | None
-    pages: Sequence[KeptPage]
-    is_over: bool
-    is_new: bool
+from humeanalytics.tables.evi import Problem
 
 
 class ChatLoader:
     """Loads what was read. Not for several threads at once."""
 
-    def __init__(self, lake: Lake, raw: RawStore, origin: str, run_id: str, *, embeddings: bool = False) -> None:
-        self._lake, self._raw, self._origin, self._run_id, self._embeddings = lake, raw, origin, run_id, embeddings
+    def __init__(self, lake: Lake, origin: str, run_id: str) -> None:
+        self._lake, self._origin, self._run_id = lake, origin, run_id
         self.rows_loaded: Counter[str] = Counter()
         self.errors: list[Row] = []
 
-    def load(self, chats: Sequence[ReadChat], others: Sequence[KeptPage] = ()) -> None:
-        """Commit chats, and pages of groups, configs, prompts and tools, as one load."""
-        pages = [*others, *(page for chat in chats for page in chat.pages)]
-        if not pages:
-            return
-        # Of this run: a load that was taken back after a kill may not come again, and the same pages may.
-        load_id = load_id_of((page.kept.response_id for page in pages), (self._run_id, *(chat.chat_id for chat in chats)))
-        book = EviBook(origin=self._origin)
-        for chat in chats:
-            if chat.item is not None and chat.pages:
-                book.read_values([chat.item], name=f"chat {chat.chat_id}", seen_at=chat.pages[-1].seen_at)
-        for page in pages:
-            book.read(page.data, name=page.uri, seen_at=page.seen_at, is_clean=page.is_clean)
-        flattened = book.finish(load_id=load_id, embeddings=self._embeddings)
-        tables: dict[str, pa.Table] = {name: table for name, table in flattened.tables.items() if table.num_rows}
-        tables["responses"] = table_of("responses", _once([page.response_row(self._origin) for page in pages]), load_id)
-        self._raw.sync()
-        errors = [*self._problems(flattened), *self._miscounts(chats, flattened)]
+    def load(self, made: Tables, chats: Sequence[ReadChat] = ()) -> None:
+        """Commit tables as one load.
+
+        Args:
+            made: The tables.
+            chats: The chats that are in them.
+        """
+        errors = [*self._problems(made.problems), *self._miscounts(chats, made.events)]
         beside = {"items": [self._item_row(chat) for chat in chats if chat.is_new], "errors": errors}
         load_rows(self._lake, beside, flow=API, run_id=self._run_id)
         members = {"kind": "chats", "chats": [chat.chat_id for chat in chats]}
-        counts = self._lake.loads.commit_all(load_id, flow=API, run_id=self._run_id, members=members, tables=tables)
+        counts = self._lake.loads.commit_all(made.load_id, flow=API, run_id=self._run_id, members=members, tables=made.tables)
         self.rows_loaded.update({name: rows for name, rows in counts.items() if name != "responses"})
         self.errors += errors
 
     def load_audio(self, saved: SavedAudio, kept: RawResponse) -> None:
-        """Say where the sound of a chat lies."""
-        self._raw.sync()
+        """Say where the sound of a chat lies, which is on disk."""
         row = {
             "recording_id": chat_recording_id(saved.chat_id),
             "scoring_id": saved.sha256[:32],
@@ -97,15 +63,14 @@ class ChatLoader:
         load_rows(self._lake, {"errors": [row]}, flow=API, run_id=self._run_id)
         self.errors.append(row)
 
-    def _problems(self, flattened: FlattenedEvi) -> list[Row]:
+    def _problems(self, problems: Sequence[Problem]) -> list[Row]:
         return [
             self._error(problem.chat_id, f"{problem.message} (event {problem.event_id})" if problem.event_id else problem.message)
-            for problem in flattened.problems
+            for problem in problems
         ]
 
-    def _miscounts(self, chats: Sequence[ReadChat], flattened: FlattenedEvi) -> list[Row]:
+    def _miscounts(self, chats: Sequence[ReadChat], read: Mapping[str, int]) -> list[Row]:
         """Return an error for each chat that is over and has another number of events than Hume counts."""
-        read = {chat.chat_id: chat.events for chat in flattened.chats}
         found = []
         for chat in chats:
             counted = chat.listed.event_count if chat.listed else None
@@ -150,7 +115,3 @@ def uri_of_chat(origin: str, chat_id: str) -> str:
     'evi://api.hume.ai/chats/1f3a'
     """
     return f"evi://{origin}/chats/{chat_id}"
-
-
-def _once(rows: Sequence[Row]) -> list[Row]:
-    return list({(row["response_id"], row["uri"]): row for row in rows}.values())

@@ -1,92 +1,104 @@
-"""Pages of EVI's history on their way to the disk: kept as they came, and held until their chats are loaded."""
+"""Pages of EVI's history: held as they came, then kept on disk before anybody reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from humeanalytics.jobs.bookkeeping import Row
-from humeanalytics.lake.raw import RawResponse, RawStore, RawWriter
+from humeanalytics.lake.raw import RawResponse, RawStore
 from humeanalytics.redaction import may_hold_secrets, redact_inner_fields
 
 API = "evi"
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPage:
-    """One page as it came, and where it is kept; ``is_clean``: nothing in it can be a secret."""
+class ReadPage:
+    """One page as it came; ``seen_at`` is the service's time."""
 
     kind: str
     uri: str
     data: bytes
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPage:
+    """One page as it is kept: secrets blanked. ``is_clean``: nothing in it can be one."""
+
+    page: ReadPage
+    data: bytes
     is_clean: bool
     kept: RawResponse
-    seen_at: datetime
 
     def response_row(self, origin: str) -> Row:
         return {
             "response_id": self.kept.response_id,
             "api": API,
             "origin": origin,
-            "kind": self.kind,
-            "uri": self.uri,
+            "kind": self.page.kind,
+            "uri": self.page.uri,
             "hume_job_id": None,
             "size_bytes": self.kept.size_bytes,
-            "received_at": self.seen_at,
+            "received_at": self.page.seen_at,
             "raw_path": self.kept.path,
         }
 
 
-class PageSink:
-    """A `Sink` that keeps one page under raw/ and hands it on."""
+@dataclass
+class PageBuffer:
+    """Collects pages while a list is walked: `sink` each, then `take` all.
 
-    def __init__(self, writer: RawWriter, meta: Mapping[str, Any], take: Callable[[bytes, bool, RawResponse], None]) -> None:
-        self._writer, self._meta, self._take = writer, meta, take
-        self._data: list[bytes] = []
+    Args:
+        now: The service's time.
+    """
+
+    now: Callable[[], datetime]
+    _pages: list[ReadPage] = field(default_factory=list)
+
+    def sink(self, kind: str, uri: str) -> _PageSink:
+        """Return the sink of one page."""
+        seen_at = self.now()
+        return _PageSink(lambda data: self._pages.append(ReadPage(kind, uri, data, seen_at)))
+
+    def take(self) -> list[ReadPage]:
+        """Return what came since the last time, and begin anew."""
+        pages, self._pages = self._pages, []
+        return pages
+
+
+class _PageSink:
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take, self._data = take, list[bytes]()
 
     def write(self, data: bytes) -> None:
         self._data.append(data)
 
     def commit(self) -> None:
-        data = b"".join(self._data)  # pages are small: nothing is cut in the middle of a field
-        is_clean = not may_hold_secrets(data)
-        if not is_clean:
-            data = redact_inner_fields(data)
-        self._writer.write(data, b"" if is_clean else None)
-        self._take(data, is_clean, self._writer.commit(self._meta))
+        self._take(b"".join(self._data))
 
     def abort(self) -> None:
-        self._writer.abort()
+        self._data.clear()
 
 
-@dataclass
-class PageKeeper:
-    """Keeps pages under raw/ and remembers what it kept.
+def keep_pages(raw: RawStore, origin: str, pages: Sequence[ReadPage]) -> list[KeptPage]:
+    """Put pages on disk under raw/, secrets blanked, and wait until they are there.
 
     Args:
-        raw: Where. Of a store that syncs later, `RawStore.sync` is for whoever loads the pages.
+        raw: Where; of a store that syncs later, which waits once for all of them.
         origin: Who gave them.
-        now: The service's time.
+        pages: The pages.
     """
+    kept = [_keep(raw, origin, page) for page in pages]
+    raw.sync()
+    return kept
 
-    raw: RawStore
-    origin: str
-    now: Callable[[], datetime]
-    pages: list[KeptPage] = field(default_factory=list)
 
-    def sink(self, kind: str, uri: str) -> PageSink:
-        """Return the sink of one page."""
-        seen_at = self.now()
-
-        def take(data: bytes, is_clean: bool, kept: RawResponse) -> None:
-            self.pages.append(KeptPage(kind, uri, data, is_clean, kept, seen_at))
-
-        meta = {"origin": self.origin, "uri": uri, "received_at": seen_at.isoformat()}
-        return PageSink(self.raw.writer(API, kind), meta, take)
-
-    def forget(self) -> list[KeptPage]:
-        """Return what was kept since the last time, and begin anew."""
-        pages, self.pages = self.pages, []
-        return pages
+def _keep(raw: RawStore, origin: str, page: ReadPage) -> KeptPage:
+    is_clean = not may_hold_secrets(page.data)
+    data = page.data if is_clean else redact_inner_fields(page.data)  # whole: nothing is cut in the middle of a field
+    with raw.writer(API, page.kind) as writer:
+        writer.write(data, b"" if is_clean else None)
+        response = writer.commit({"origin": origin, "uri": page.uri, "received_at": page.seen_at.isoformat()})
+    return KeptPage(page, data, is_clean, response)
