@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import humeanalytics as ha
@@ -21,6 +24,10 @@ from humeanalytics.sandbox.embedded import Sandbox
 
 FAST = {"requests_per_s": 10_000.0, "retry_first_s": 0.01, "retry_cap_s": 0.05}
 SandboxWith = Callable[..., Sandbox]
+#: Takes minutes: runs when asked for.
+WHOLE = pytest.mark.skipif(
+    "HUMEANALYTICS_WHOLE_SIZE" not in os.environ, reason="set HUMEANALYTICS_WHOLE_SIZE=1 for the whole size"
+)
 
 
 class _Asked(logging.Handler):
@@ -48,6 +55,10 @@ def settings_of(hume: Sandbox) -> ha.Settings:
     return hume.settings.model_copy(update=FAST)
 
 
+def column_of(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
 def rows(lake: Path, sql: str) -> list[dict[str, Any]]:
     with ha.open_lake(lake) as opened:
         return opened.sql(sql).rows()
@@ -69,11 +80,12 @@ def assert_equal_to(hume: Sandbox, lake: Path) -> None:
         assert (row["config_id"], row["config_version"]) == (
             (chat["config"]["id"], chat["config"]["version"]) if chat["config"] else (None, None)
         )
-    told = [
-        (event["chat_id"], ordinal, event["id"], event["type"], event["role"], event["timestamp"], event["message_text"] or None)
-        for chat in truth["chats"]
-        for ordinal, event in enumerate(hume.evi.events(chat["id"]))
-    ]
+    events, told = list(hume.evi.events()), []
+    places: Counter[str] = Counter()
+    for event in events:
+        chat_id, text = event["chat_id"], event["message_text"] or None
+        told.append((chat_id, places[chat_id], event["id"], event["type"], event["role"], event["timestamp"], text))
+        places[chat_id] += 1
     read = [
         (
             row["chat_id"],
@@ -89,6 +101,12 @@ def assert_equal_to(hume: Sandbox, lake: Path) -> None:
     blank = {event[2] for event in told if event[3] == "SESSION_SETTINGS"}  # secrets in them are blank in the lake
     assert sorted(each[:6] for each in read) == sorted(each[:6] for each in told)
     assert {each for each in read if each[2] not in blank} == {each for each in told if each[2] not in blank}
+    scored = {event["id"]: json.loads(event["emotion_features"]) for event in events if event["emotion_features"]}
+    read_scores = {row["event_id"]: row for row in rows(lake, "SELECT * FROM chat_events WHERE joy IS NOT NULL")}
+    assert read_scores.keys() == scored.keys()
+    for event_id, scores in scored.items():
+        row = read_scores[event_id]
+        assert {name: row[column_of(name)] for name in scores} == {name: np.float32(score) for name, score in scores.items()}
     groups = {row["chat_group_id"]: row["num_chats"] for row in rows(lake, "SELECT * FROM chat_groups")}
     assert groups == {group["id"]: group["num_chats"] for group in truth["chat_groups"]}
 
@@ -237,12 +255,18 @@ sys.exit(ha.export_chats(lake, settings=settings).exit_code)
 """
 
 
-def test_through_growth_faults_and_kills_it_is_the_truth_in_the_end(sandbox_with: SandboxWith, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("chats", "events", "kills_s"),
+    [pytest.param(400, 20, (1.5, 2.5, 3.5), id="400 chats"), pytest.param(2000, 50, (4, 7, 10), id="2,000 chats", marks=WHOLE)],
+)
+def test_through_growth_faults_and_kills_it_is_the_truth_in_the_end(
+    sandbox_with: SandboxWith, tmp_path: Path, chats: int, events: int, kills_s: tuple[float, ...]
+) -> None:
     hume = sandbox_with(
-        evi_chats=400,
-        evi_events_per_chat=20,
+        evi_chats=chats,
+        evi_events_per_chat=events,
         evi_running=5,
-        evi_new_chats=10,
+        evi_new_chats=chats // 40,
         evi_new_every_s=0.5,
         evi_pace=50.0,
         evi_delay_s=0.005,
@@ -255,7 +279,7 @@ def test_through_growth_faults_and_kills_it_is_the_truth_in_the_end(sandbox_with
         ]
     )
     command = [sys.executable, "-c", EXPORT, str(lake), hume.url]
-    for after_s in (1.5, 2.5, 3.5):
+    for after_s in kills_s:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         time.sleep(after_s)
         os.kill(process.pid, signal.SIGKILL)
