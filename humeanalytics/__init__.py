@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 #: Public name -> the module that has it.
 _EXPORTS = {
     "Lake": "humeanalytics.lake.lake",
+    "Listener": "humeanalytics.jobs.listening",
     "Query": "humeanalytics.lake.query",
     "RunSummary": "humeanalytics.jobs.summary",
     "Sandbox": "humeanalytics.sandbox.embedded",
@@ -25,11 +26,13 @@ _EXPORTS = {
     "flatten": "humeanalytics.jobs.reading",
     "flatten_batches": "humeanalytics.jobs.reading",
     "ingest": "humeanalytics.jobs.ingesting",
+    "listen": "humeanalytics.jobs.listening",
     "load_settings": "humeanalytics.settings",
     "rebuild": "humeanalytics.jobs.rebuilding",
     "reconcile": "humeanalytics.jobs.reconciling",
     "open_lake": "humeanalytics.jobs.opening",
     "score": "humeanalytics.jobs.scoring",
+    "verify_webhook": "humeanalytics.receiver.signature",
 }
 _MODULES = {"errors": "humeanalytics.errors", "plot": "humeanalytics.plot", "vocabulary": "humeanalytics.vocabulary"}
 

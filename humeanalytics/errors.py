@@ -32,6 +32,7 @@
     │   └── InvalidAnswer                     a success whose body is cut short or not what was promised
     ├── ServiceUnreachable (ConnectionError)  no connection, after all retries                exit 75
     ├── OutcomeUnknown                        a submission whose answer was lost              exit 3
+    ├── WebhookRefused (ValueError)           a webhook that is not signed as Hume signs      exit 3
     ├── WaitTimeout (TimeoutError)            a deadline passed; says how to go on            exit 5
     └── Interrupted                           stopped by the user; can be resumed             exit 75
 
@@ -256,6 +257,20 @@ class OutcomeUnknown(HumeAnalyticsError):
 
     def __init__(self, message: str, *, status: int | None = None, reason: str = "") -> None:
         self.status = status
+        self.reason = reason
+        super().__init__(message)
+
+
+class WebhookRefused(HumeAnalyticsError, ValueError):
+    """A webhook is not signed, or not as Hume signs, or not just now.
+
+    Attributes:
+        reason: In a word or two: ``not signed``, ``timestamp``, ``too old``, ``too early``, ``signature``.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
         self.reason = reason
         super().__init__(message)
 

@@ -58,6 +58,14 @@ class Settings(BaseSettings):
         None, validation_alias=_environment("expression_api_key", "HUME_EXPRESSION_API_KEY")
     )
     secret_key: SecretStr | None = Field(None, validation_alias=_environment("secret_key", "HUME_SECRET_KEY"))
+    webhook_signing_keys: SecretStr | None = Field(
+        None,
+        validation_alias=_environment("webhook_signing_keys", "HUME_WEBHOOK_SIGNING_KEYS", "HUME_WEBHOOK_SIGNING_KEY"),
+    )
+    """What EVI signs webhooks with: one key, or several with white space or commas between, while one replaces another."""
+    webhook_signing_key_file: Path | None = Field(
+        None, validation_alias=_environment("webhook_signing_key_file", "HUME_WEBHOOK_SIGNING_KEY_FILE")
+    )
     base_url: str = Field("https://api.hume.ai", validation_alias=_environment("base_url", "HUME_BASE_URL"))
     expression_base_url: str = Field(
         "https://api.cloud.hume.ai", validation_alias=_environment("expression_base_url", "HUME_EXPRESSION_BASE_URL")
@@ -166,6 +174,26 @@ class Settings(BaseSettings):
             return self.key()
         except MissingKey:
             raise MissingKey.for_host(urlsplit(self.expression_base_url).hostname or self.expression_base_url) from None
+
+    def signing_keys(self) -> tuple[str, ...]:
+        """Return the keys that webhooks of EVI are signed with: those of the setting and those of the file.
+
+        Raises:
+            SettingsError: The file cannot be read, or there is no key in it.
+        """
+        given = self.webhook_signing_keys.get_secret_value() if self.webhook_signing_keys is not None else ""
+        keys = given.replace(",", " ").split()
+        if self.webhook_signing_key_file is not None:
+            try:
+                told = self.webhook_signing_key_file.read_text(encoding="utf-8").replace(",", " ").split()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError(
+                    f"The file of signing keys, {self.webhook_signing_key_file}, cannot be read: {error}."
+                ) from None
+            if not told:
+                raise SettingsError(f"There is no signing key in {self.webhook_signing_key_file}.")
+            keys += told
+        return tuple(dict.fromkeys(keys))
 
 
 def load_settings(**flags: Any) -> Settings:

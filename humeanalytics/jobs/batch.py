@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from typing import Any
 
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.errors import WaitTimeout
@@ -21,7 +22,7 @@ from humeanalytics.jobs.reconcile import CLOCK_MARGIN_MS, Unknown, find_accepted
 from humeanalytics.jobs.scoring_settings import BatchScoring
 from humeanalytics.jobs.submitting import Submitter
 from humeanalytics.jobs.waiting import Waiter
-from humeanalytics.jobs.work import Recording
+from humeanalytics.jobs.work import LedgerJob, Recording
 
 __all__ = ["FLOW", "BatchFlow"]
 
@@ -55,33 +56,42 @@ class BatchFlow:
             ApiError, ServiceUnreachable: Something that no further request would survive.
         """
         floor = self._floor
-        for job in floor.ledger.jobs(states.ACCEPTED, states.UNKNOWN, states.RECEIVED, api=FLOW, origin=floor.api.origin):
+        self._take_up(floor.ledger.jobs(states.ACCEPTED, states.UNKNOWN, states.RECEIVED, api=FLOW, origin=floor.api.origin))
+        sending = [self._submitter.send() for _ in range(floor.settings.concurrency)]
+        await self._work(self._submitter.plan(groups), self._reconcile_now_and_then(), *sending)
+
+    async def collect(self, jobs: Sequence[LedgerJob]) -> None:
+        """Wait for some jobs that Hume has accepted, and load their answers. Sends nothing. Raises what `run` does."""
+        self._take_up(jobs)
+        self._floor.all_planned()
+        await self._work()
+
+    def _take_up(self, jobs: Iterable[LedgerJob]) -> None:
+        floor = self._floor
+        for job in jobs:
             floor.at_work.add(job.job_id)
             if job.state == states.ACCEPTED:
                 floor.queued.add(job.job_id)
                 floor.poll_later(job.job_id)
             elif job.state == states.RECEIVED:
                 floor.to_load.put_nowait(job.job_id)
+
+    async def _work(self, *others: Coroutine[Any, Any, None]) -> None:
+        """Wait, collect and load, beside whatever else is to be done, until nothing is at work."""
         try:
-            async with asyncio.timeout(floor.settings.wait_s):
-                await self._work(groups)
+            async with asyncio.timeout(self._floor.settings.wait_s):
+                await self._until_finished(others)
         except TimeoutError:
             raise WaitTimeout(self._waited_too_long()) from None
         finally:
             await asyncio.shield(asyncio.ensure_future(self._collector.load_rest()))
 
-    async def _work(self, groups: AsyncIterator[Sequence[Recording]]) -> None:
-        several = range(self._floor.settings.concurrency)
+    async def _until_finished(self, others: Sequence[Coroutine[Any, Any, None]]) -> None:
+        collecting = [self._collector.collect() for _ in range(self._floor.settings.concurrency)]
         try:
             async with asyncio.TaskGroup() as workers:
-                tasks = [
-                    workers.create_task(self._submitter.plan(groups)),
-                    workers.create_task(self._waiter.poll()),
-                    workers.create_task(self._collector.load()),
-                    workers.create_task(self._reconcile_now_and_then()),
-                    *(workers.create_task(self._submitter.send()) for _ in several),
-                    *(workers.create_task(self._collector.collect()) for _ in several),
-                ]
+                work = (*others, self._waiter.poll(), self._collector.load(), *collecting)
+                tasks = [workers.create_task(each) for each in work]
                 await self._floor.finished.wait()
                 for task in tasks:
                     task.cancel()
