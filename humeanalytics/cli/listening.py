@@ -17,7 +17,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmM]?)B?")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/s)?")
 
 
-@app.command(epilog="Example: HUME_WEBHOOK_SIGNING_KEY=... humeanalytics listen --lake lake")
+@app.command(epilog="Example: humeanalytics listen --lake lake --signing-key-file webhook.key")
 def listen(
     lake: LakeOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on; by default only this machine reaches it.")] = "127.0.0.1",

@@ -12,7 +12,7 @@ from typing import Any
 from humeanalytics.api.batch import BatchApi
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.api.job import Job
-from humeanalytics.errors import InvalidAnswer, NotFound, RequestRejected, ServerFailed, WaitTimeout
+from humeanalytics.errors import InvalidAnswer, LakeLocked, NotFound, RequestRejected, ServerFailed, WaitTimeout
 from humeanalytics.jobs import states
 from humeanalytics.jobs.batch import FLOW, BatchFlow
 from humeanalytics.jobs.bookkeeping import error_row, load_rows
@@ -49,7 +49,7 @@ async def collect_jobs(lake: Lake, store: DeliveryStore, tasks: Sequence[Task], 
     for task in tasks:
         try:
             collected += await _collect(lake, store, task, settings)
-        except (InvalidAnswer, RequestRejected, ServerFailed, WaitTimeout) as error:  # of this job: the others need not wait
+        except (InvalidAnswer, LakeLocked, RequestRejected, ServerFailed, WaitTimeout) as error:  # the others need not wait
             store.later(task, _wait_s(task), str(error))
     said = [f"{collected:,} jobs collected"] if collected else []
     if collected < len(tasks):

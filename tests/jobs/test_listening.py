@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
@@ -61,7 +63,17 @@ def assert_exported(hume: Sandbox, lake: Path, chat_ids: set[str]) -> None:
 
 
 def files_with(folder: Path, mark: str) -> list[str]:
-    return [str(path) for path in folder.rglob("*") if path.is_file() and mark.encode() in path.read_bytes()]
+    """The files that hold a text, also those that hold it packed."""
+    return [str(path) for path in folder.rglob("*") if path.is_file() and mark.encode() in unpacked(path)]
+
+
+def unpacked(path: Path) -> bytes:
+    if path.suffix == ".zst":
+        with pa.input_stream(path, compression="zstd") as stream:
+            return bytes(stream.read())
+    if path.suffix == ".parquet":
+        return repr(pq.read_table(path).to_pylist()).encode()
+    return path.read_bytes()
 
 
 def until(holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
@@ -119,6 +131,7 @@ def test_facts_of_the_caller_and_the_call_come_into_the_lake(hume: Sandbox, tmp_
     called = {row["tool_call_id"] for row in rows(tmp_path / "lake", "SELECT tool_call_id FROM tool_calls")}
     assert {"call_9", "call_10"} <= called
     assert not files_with(tmp_path / "lake", "secret-of-somebody")
+    assert files_with(tmp_path / "lake", "session-7")  # packed as it is, it is found
 
 
 def test_what_comes_again_is_answered_and_does_nothing(hume: Sandbox, tmp_path: Path) -> None:
