@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 
 from humeanalytics.api.blocking import in_thread
 from humeanalytics.api.evi import EviApi, Walk
-from humeanalytics.errors import InvalidAnswer, NotFound, RequestRejected, ServiceDiscontinued, UnreadableResponse
+from humeanalytics.errors import (
+    HumeAnalyticsError,
+    InvalidAnswer,
+    NotFound,
+    RateLimited,
+    RequestRejected,
+    ServerFailed,
+    ServiceDiscontinued,
+    UnreadableResponse,
+)
 from humeanalytics.jobs.bookkeeping import take_back
 from humeanalytics.jobs.export import LANES
 from humeanalytics.jobs.export_choice import ExportChoice
@@ -32,6 +41,8 @@ from humeanalytics.tables.evi import EviBook
 MOST_CHATS = 200
 #: The end of a chat is told a few seconds after the webhook at times: so often (a minute) it is waited for.
 _TRIES_FOR_ITS_END = 5
+#: So many chats in a row that cannot be asked for, each after all its retries: then the service is down.
+_FAILURES_THAT_CONVINCE = 3
 #: A chat that the service does not have for so long, it never will.
 _GIVEN_UP_S = 86_400.0
 _LONGEST_WAIT_S = 3600.0
@@ -65,19 +76,27 @@ async def bring_chats(lake: Lake, store: DeliveryStore, tasks: Sequence[Task], s
                 raise
             looks = await _look_at(api, tasks)
             ready = [look.task.id for look in looks if not look.problem]
+            ended = None
             if ready:
                 choice = ExportChoice(chats=tuple(ready))
                 flow = ExportFlow(opened, ledger, api, choice, run_id, Silent(), lanes=LANES)
-                await flow.run()
+                try:
+                    await flow.run()
+                except HumeAnalyticsError as error:
+                    ended = error  # what was read before is in the lake
                 summary.chats, summary.rows = flow.counts, flow.loader.rows_loaded
+                summary.exit_code = ended.exit_code if ended is not None else 3 if flow.loader.errors else 0
             loader = _loader(opened, api, run_id)
             await in_thread(_load_bodies, opened, store, loader, api.origin, tasks)
         known = await in_thread(known_chats, opened)
         for look in looks:
-            _conclude(store, loader, look, known.get(look.task.id))
+            if ended is None or look.problem or look.task.id in known:
+                _conclude(store, loader, look, known.get(look.task.id))
         summary.rows += loader.rows_loaded
         if ready or loader.rows_loaded:
             end_run(opened, ledger, summary, API, begun)
+    if ended is not None:
+        raise ended
     exported = len(known.keys() & set(ready))
     said = [f"{exported:,} chats exported"] if exported else []
     if exported < len(tasks):
@@ -92,21 +111,31 @@ def _loader(lake: Lake, api: EviApi, run_id: str) -> ChatLoader:
 async def _look_at(api: EviApi, tasks: Sequence[Task]) -> list[_Look]:
     """Look at the first event of each chat: one that is not there, or not over, is left for later and leaves no trace."""
     free = asyncio.Semaphore(LANES)
+    failed: list[HumeAnalyticsError] = []
 
     async def look(task: Task) -> _Look:
         async with free:
             try:
-                return _Look(task, await _not_over(api, task))
+                problem = await _not_over(api, task)
             except (NotFound, RequestRejected) as error:
                 return _Look(task, str(error), gone=True)
+            except (ServerFailed, RateLimited) as error:
+                failed.append(error)
+                if len(failed) >= _FAILURES_THAT_CONVINCE:
+                    raise
+                return _Look(task, str(error))
             except (InvalidAnswer, UnreadableResponse):
                 return _Look(task)  # the export says what is wrong with it, in the table of errors
+            failed.clear()
+            return _Look(task, problem)
 
-    looks = await asyncio.gather(*(look(task) for task in tasks), return_exceptions=True)
-    for each in looks:
-        if isinstance(each, BaseException):
-            raise each
-    return [each for each in looks if isinstance(each, _Look)]
+    looking = [asyncio.ensure_future(look(task)) for task in tasks]
+    try:
+        return await asyncio.gather(*looking)
+    finally:
+        for each in looking:
+            each.cancel()
+        await asyncio.wait(looking)
 
 
 async def _not_over(api: EviApi, task: Task) -> str:

@@ -187,6 +187,8 @@ class DeliveryStore:
         with self._transaction():
             ids = ((each.delivery_id,) for each in kept)
             self._db.executemany("UPDATE deliveries SET body = NULL WHERE delivery_id = ?", ids)
+        with self._writing:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # else the log would still hold them
 
     def counts(self) -> dict[str, int]:
         """Return how many deliveries came, and what of the work is done."""

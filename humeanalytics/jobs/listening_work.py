@@ -13,10 +13,12 @@ from humeanalytics.api.blocking import in_thread
 from humeanalytics.errors import (
     AuthenticationFailed,
     HumeAnalyticsError,
+    LakeError,
     LakeLocked,
     MissingKey,
     PermissionDenied,
     ServiceDiscontinued,
+    ServiceUnreachable,
 )
 from humeanalytics.jobs.listening_chats import MOST_CHATS, bring_chats
 from humeanalytics.jobs.listening_jobs import MOST_JOBS, collect_jobs
@@ -32,6 +34,8 @@ _GATHER_S = 0.3
 _REFUSED_S = 3600.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 300.0
 _LOCKED_WAIT_S = 10.0
+#: What has nothing to do with which chat or job it is.
+_NOBODYS_FAULT = (LakeError, AuthenticationFailed, PermissionDenied, MissingKey, ServiceUnreachable)
 #: The clock may be put forward, so what is due is looked at now and then in any case.
 _LOOK_AROUND_S = 60.0
 
@@ -93,21 +97,26 @@ class Worker:
         await asyncio.wait([chats, jobs])  # whatever is in the middle of a commit ends it
 
     async def _do_all(self, kind: str, work: _Work, most: int) -> None:
-        failures, hindrance = 0, ""
+        failures, hindrance, size = 0, "", most
         while True:
             await self._until_due(kind)
             self._busy.add(kind)
+            tasks = self._store.due(kind, size)
             try:
-                done = await work(self._lake, self._store, self._store.due(kind, most), self._settings)
-                failures, hindrance = 0, ""
+                done = await work(self._lake, self._store, tasks, self._settings) if tasks else ""
+                failures, hindrance, size = 0, "", most
                 if done:
                     self._say(done)
             except Exception as error:
                 failures += 1
                 wait_s, told = self._hindered(error, failures)
                 if told != hindrance:
-                    self._say(f"{told} What was delivered is kept, and tried again.")
+                    self._say(f"{told} What was delivered is kept; it is tried again in {wait_s:,.0f} s, or by the next listen.")
                 hindrance = told
+                if not isinstance(error, _NOBODYS_FAULT):  # one of them to blame stands alone before long, and lets others pass
+                    size = max(1, len(tasks) // 2)
+                    if len(tasks) == 1:
+                        self._store.later(tasks[0], wait_s, told)
                 self._busy.discard(kind)
                 await asyncio.sleep(wait_s)
             finally:

@@ -218,6 +218,19 @@ def test_an_export_that_holds_the_lake_holds_up_no_sender(hume: Sandbox, tmp_pat
     assert_exported(hume, lake, {chat_id})
 
 
+@pytest.mark.parametrize("first_answers", [0, 1])
+def test_a_chat_that_cannot_be_read_holds_up_no_other(hume: Sandbox, tmp_path: Path, first_answers: int) -> None:
+    """Neither one that cannot be looked at, nor one that fails when it is read."""
+    first, *others = [chat["id"] for chat in ended_chats(hume)[:4]]
+    hume.set_faults([{"path": f"/v0/evi/chats/{first}", "status": 500, "after": first_answers}])
+    with listening(hume, tmp_path / "lake") as listener:
+        for chat_id in (first, *others):
+            assert hume.evi.send_webhook(listener.webhook_url, "chat_ended", chat_id)["status"] == 200
+        until(lambda: listener.counts()["done"] == 3, 60)
+        assert listener.counts()["waiting"] == 1
+    assert_exported(hume, tmp_path / "lake", set(others))
+
+
 def test_a_service_that_is_down_for_a_while_loses_nothing(hume: Sandbox, tmp_path: Path) -> None:
     chats = [chat["id"] for chat in ended_chats(hume)[:3]]
     hume.set_faults([{"path": "/v0/evi/*", "status": 503}])
