@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from humeanalytics.api.blocking import in_thread
-from humeanalytics.api.evi import EviApi, Walk
+from humeanalytics.api.evi import LANES, EviApi, Walk
 from humeanalytics.errors import (
     HumeAnalyticsError,
     InvalidAnswer,
@@ -22,18 +22,17 @@ from humeanalytics.errors import (
     UnreadableResponse,
 )
 from humeanalytics.jobs.bookkeeping import take_back
-from humeanalytics.jobs.export import LANES
 from humeanalytics.jobs.export_choice import ExportChoice
 from humeanalytics.jobs.export_flow import ExportFlow
 from humeanalytics.jobs.export_known import SETTLE_MS, KnownChat, known_chats
 from humeanalytics.jobs.export_loading import ChatLoader
-from humeanalytics.jobs.export_pages import API, KeptPage
+from humeanalytics.jobs.export_pages import API, ReadPage, keep_pages
+from humeanalytics.jobs.export_tables import TableMaker
 from humeanalytics.jobs.flow import begin_at, end_run, open_flow
 from humeanalytics.jobs.listening_store import DeliveryStore, KeptBody, Task
 from humeanalytics.jobs.progress import Silent
 from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.lake.lake import Lake
-from humeanalytics.lake.raw import RawStore
 from humeanalytics.settings import Settings
 from humeanalytics.tables.evi import EviBook
 
@@ -72,22 +71,23 @@ async def bring_chats(lake: Lake, store: DeliveryStore, tasks: Sequence[Task], s
                 await begin_at(api, opened, ledger, summary)
             except ServiceDiscontinued:
                 opened.claim(synthetic=bool(api.synthetic))
-                await in_thread(_load_bodies, opened, store, _loader(opened, api, run_id), api.origin, tasks)
+                loader, maker = _loader_and_maker(opened, api, run_id)
+                await in_thread(_load_bodies, opened, store, loader, maker, tasks)
                 raise
             looks = await _look_at(api, tasks)
             ready = [look.task.id for look in looks if not look.problem]
             ended = None
             if ready:
                 choice = ExportChoice(chats=tuple(ready))
-                flow = ExportFlow(opened, ledger, api, choice, run_id, Silent(), lanes=LANES)
+                flow = ExportFlow(opened, ledger, api, choice, run_id, Silent())
                 try:
                     await flow.run()
                 except HumeAnalyticsError as error:
                     ended = error  # what was read before is in the lake
                 summary.chats, summary.rows = flow.counts, flow.loader.rows_loaded
                 summary.exit_code = ended.exit_code if ended is not None else 3 if flow.loader.errors else 0
-            loader = _loader(opened, api, run_id)
-            await in_thread(_load_bodies, opened, store, loader, api.origin, tasks)
+            loader, maker = _loader_and_maker(opened, api, run_id)
+            await in_thread(_load_bodies, opened, store, loader, maker, tasks)
         known = await in_thread(known_chats, opened)
         for look in looks:
             if ended is None or look.problem or look.task.id in known:
@@ -104,8 +104,8 @@ async def bring_chats(lake: Lake, store: DeliveryStore, tasks: Sequence[Task], s
     return "; ".join(said)
 
 
-def _loader(lake: Lake, api: EviApi, run_id: str) -> ChatLoader:
-    return ChatLoader(lake, RawStore(lake.raw.folder), api.origin, run_id)
+def _loader_and_maker(lake: Lake, api: EviApi, run_id: str) -> tuple[ChatLoader, TableMaker]:
+    return ChatLoader(lake, api.origin, run_id), TableMaker(lake.raw.folder, api.origin, run_id, embeddings=False)
 
 
 async def _look_at(api: EviApi, tasks: Sequence[Task]) -> list[_Look]:
@@ -147,22 +147,20 @@ async def _not_over(api: EviApi, task: Task) -> str:
     return ""
 
 
-def _load_bodies(lake: Lake, store: DeliveryStore, loader: ChatLoader, origin: str, tasks: Iterable[Task]) -> None:
+def _load_bodies(lake: Lake, store: DeliveryStore, loader: ChatLoader, maker: TableMaker, tasks: Iterable[Task]) -> None:
     """Bring the bodies of webhooks of some chats, and whatever has waited long, under raw/ and into the tables."""
     take_back(lake, API)
     kept = store.bodies(task.id for task in tasks)
-    pages = [(each, _kept_page(lake, origin, each)) for each in kept]
-    loader.load([], [page for body, page in pages if _is_known(body)])
+    known = [_page(each) for each in kept if _is_known(each)]
+    keep_pages(lake.raw, maker.origin, [_page(each) for each in kept if not _is_known(each)])
+    if known:
+        loader.load(maker((), known))
     store.forget_bodies(kept)
 
 
-def _kept_page(lake: Lake, origin: str, delivered: KeptBody) -> KeptPage:
-    seen_at = datetime.fromtimestamp(delivered.received_s, UTC)
+def _page(delivered: KeptBody) -> ReadPage:
     uri = f"webhooks/{delivered.event_name}/{delivered.chat_id}"
-    with lake.raw.writer(API, "webhooks") as writer:
-        writer.write(delivered.body)
-        kept = writer.commit({"origin": origin, "uri": uri, "received_at": seen_at.isoformat()})
-    return KeptPage("webhooks", uri, delivered.body, kept, seen_at)
+    return ReadPage("webhooks", uri, delivered.body, datetime.fromtimestamp(delivered.received_s, UTC))
 
 
 def _is_known(delivered: KeptBody) -> bool:
