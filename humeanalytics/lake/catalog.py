@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +89,18 @@ class Catalog:
             cursor = self._database.cursor()
         cursor.execute("SET python_enable_replacements = false")
         return cursor
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[LakeSnapshot, duckdb.DuckDBPyConnection]]:
+        """Give the state the lake is in now, and a connection that sees this very state for as long as the block takes."""
+        with self._lock:
+            cursor = self.cursor()
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            cursor.execute("FROM internal.hidden_loads LIMIT 0").fetchall()  # a transaction begins with its first question
+            state = self._state
+        assert state is not None
+        with closing(cursor):
+            yield state, cursor
 
     def statements(self, sql: str) -> list[duckdb.Statement]:
         """Parse SQL. Needs nothing of the lake."""

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from html import escape
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from humeanalytics.errors import LakeError, LakeNotFound, TableNotFound
+from humeanalytics.errors import LakeError, LakeNotFound, TableNotFound, UsageError
 from humeanalytics.lake import identity
 from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.identity import Identity
@@ -30,6 +31,9 @@ from humeanalytics.tables.schema import TABLES
 if TYPE_CHECKING:
     from humeanalytics.lake.catalog import Catalog
     from humeanalytics.lake.query import Parameters, Query
+    from humeanalytics.lake.searching.asking import Wanted
+    from humeanalytics.lake.searching.index import Among
+    from humeanalytics.lake.searching.search import Counts, Search
 
 #: What a row is of a table that upper layers provide.
 _PROVIDED = {"jobs": "One unit of submission, as the ledger has it now."}
@@ -74,6 +78,7 @@ class Lake:
         self._at = version
         self._closed = False
         self._made_catalog: Catalog | None = None
+        self._made_search: Search | None = None
         self._snapshots = SnapshotReader(path / "tables", self._table, self.loads, version)
 
     @property
@@ -86,6 +91,19 @@ class Lake:
                 if self._closed:
                     self._made_catalog.close()
             return self._made_catalog
+
+    @property
+    def _search(self) -> Search:
+        from humeanalytics.lake.searching.search import Search  # with it SQLite and stems, which only a search needs
+
+        lake_id = self.identity.lake_id
+        with self._lock:
+            if self._closed:
+                raise LakeError("This lake was closed. Open it again with open_lake().")
+            if self._made_search is None:
+                passing = self._at is not None
+                self._made_search = Search(self.path, lake_id, self._snapshots, lambda: self._catalog, passing=passing)
+            return self._made_search
 
     def _table_names(self) -> list[str]:
         folder = self.path / "tables"
@@ -151,6 +169,88 @@ class Lake:
 
         return Query(self._catalog, query, params, frames, self._providers, synthetic=bool(self.identity.synthetic))
 
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int | None = 20,
+        speaker: str | None = None,
+        since: str | date | datetime | None = None,
+        until: str | date | datetime | None = None,
+        any_word: bool = False,
+    ) -> Query:
+        """Find what was said in chats: messages of caller and assistant, those that fit best first.
+
+        A word is found in its English and German forms too (``refunds`` finds *refund*, ``Verträge`` finds *Vertrag*), umlauts
+        also as ae, oe, ue or without dots, and whatever is not spaced, as Japanese, by any part of it. A message has to have
+        all words; ``"a phrase in quotes"`` word for word; ``-word`` and ``-"a phrase"`` not at all. Nothing that can be typed
+        is an error. What is found is what the view ``transcript`` shows at that moment.
+
+        Args:
+            query: What to look for. One that only excludes finds nothing.
+            limit: At most so many messages; None for all.
+            speaker: Only what ``caller`` (or ``user``) or ``assistant`` (or ``agent``) said.
+            since: Only what was said from then, e.g. ``2026-10-01``; without a time zone in UTC.
+            until: Only what was said before.
+            any_word: Messages that have one of the words will do; those that have more of them come first.
+
+        Returns:
+            A Query: ``rank``, from 1; ``relevance``, higher is better, to be compared within one search only; ``timestamp``,
+            ``speaker``; ``snippet``, the part of the text around the first hit, each hit in brackets; the message before and
+            the one after in that chat; the three strongest expressions of the voice; ``chat_group_id``, ``chat_id``,
+            ``event_id``, which join to other tables; ``message_text``, and ``hits``, where in it they are, in characters.
+
+        Raises:
+            UsageError: The limit, speaker or a time cannot be.
+            LakeError: The SQLite of this Python has no FTS5; or (when asked for an answer) the index cannot be written.
+
+        Examples:
+            >>> lake.search("refund -paypal", speaker="caller").df()  # doctest: +SKIP
+            >>> lake.sql("SELECT participant, count(*) FROM hits JOIN chats_labelled USING (chat_id) GROUP BY ALL",
+            ...          hits=lake.search("refund", limit=None))  # doctest: +SKIP
+        """
+        from humeanalytics.lake.query import Query
+
+        wanted, among = self._searched(query, speaker=speaker, since=since, until=until, any_word=any_word)
+        if limit is not None and limit < 1:
+            raise UsageError(f"A search can give one message or more, not {limit}.")
+        found = {"found": lambda: self._search.table(wanted, among, limit)}
+        return Query(self._catalog, "FROM found ORDER BY rank", None, None, found, synthetic=bool(self.identity.synthetic))
+
+    def search_counts(
+        self,
+        query: str,
+        *,
+        speaker: str | None = None,
+        since: str | date | datetime | None = None,
+        until: str | date | datetime | None = None,
+        any_word: bool = False,
+    ) -> Counts:
+        """Return how many messages have what was asked for, and each word by itself; arguments as `search`.
+
+        Raises:
+            UsageError: The speaker or a time cannot be.
+
+        Examples:
+            >>> lake.search_counts("refund paypal").by_item  # doctest: +SKIP
+            {'refund': 1204, 'paypal': 3}
+        """
+        return self._search.counts(*self._searched(query, speaker=speaker, since=since, until=until, any_word=any_word))
+
+    def _searched(
+        self,
+        query: str,
+        *,
+        speaker: str | None,
+        since: str | date | datetime | None,
+        until: str | date | datetime | None,
+        any_word: bool,
+    ) -> tuple[Wanted, Among]:
+        from humeanalytics.lake.searching.asking import understand
+        from humeanalytics.lake.searching.search import among_which
+
+        return understand(query, any_word=any_word), among_which(speaker, since, until)
+
     def stored(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield some columns of every row of complete loads, file by file, without SQL: for flows, which ask little and often."""
         state = self._snapshots.read()
@@ -207,7 +307,9 @@ class Lake:
         """Let go of the lake. Nothing needs saving."""
         with self._lock:
             self._closed = True
-            catalog = self._made_catalog
+            catalog, search = self._made_catalog, self._made_search
+        if search is not None:
+            search.close()
         if catalog is not None:  # outside the lock, which a question under way may need to come to its end
             catalog.close()
 
