@@ -15,24 +15,21 @@ _SPAN = pa.struct([pa.field("begin", pa.int64()), pa.field("end", pa.int64())])
 FOUND = pa.schema(
     [
         pa.field("rank", pa.int64()),
-        pa.field("relevance", pa.float64()),
-        pa.field("timestamp", UTC_TIME),
         pa.field("speaker", pa.string()),
         pa.field("snippet", pa.string()),
-        pa.field("before_speaker", pa.string()),
-        pa.field("before_text", pa.string()),
-        pa.field("after_speaker", pa.string()),
-        pa.field("after_text", pa.string()),
+        pa.field("timestamp", UTC_TIME),
+        *(pa.field(f"{where}_{what}", pa.string()) for where in ("before", "after") for what in ("speaker", "text")),
         *(
             pa.field(f"{name}_{n}", type_)
             for n in (1, 2, 3)
             for name, type_ in (("expression", pa.string()), ("score", pa.float32()))
         ),
+        pa.field("message_text", pa.string()),
+        pa.field("hits", pa.list_(_SPAN)),
+        pa.field("relevance", pa.float64()),
         pa.field("chat_group_id", pa.string()),
         pa.field("chat_id", pa.string()),
         pa.field("event_id", pa.string()),
-        pa.field("message_text", pa.string()),
-        pa.field("hits", pa.list_(_SPAN)),
     ]
 )
 

@@ -46,7 +46,7 @@ class IndexFile:
         Raises:
             LakeError: None can be written to.
         """
-        if self._found is None:
+        if self._found is None or not self._found.is_dir():  # somebody may have cleared a cache away under an open lake
             self._found = next(filter(_can_be_written, self._folders), None)
         if self._found is None:
             raise LakeError(f"The search index can be written to none of {', '.join(map(str, self._folders))}.")
