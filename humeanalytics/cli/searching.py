@@ -25,7 +25,9 @@ _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *ra
 def search(
     query: Annotated[
         list[str],
-        typer.Argument(help='Words; "a phrase" in quotes of its own, word for word; -word for what shall not be there.', metavar="QUERY"),
+        typer.Argument(
+            help='Words; "a phrase" in quotes of its own, word for word; -word for what shall not be there.', metavar="QUERY"
+        ),
     ],
     lake: LakeOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", help="Show so many of the best.")] = 10,
@@ -35,7 +37,7 @@ def search(
     any_: Annotated[bool, typer.Option("--any", help="One of the words is enough.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Find what was said in chats: messages with all words, in their English and German forms, Japanese by any part; best first."""
+    """Find what was said in chats: messages with all the words, in whatever English or German form, the best first."""
     asked = " ".join(query)
     choice: dict[str, Any] = {"speaker": speaker, "since": since, "until": until, "any_word": any_}
     with existing_lake(lake) as opened:
@@ -71,7 +73,9 @@ def _print_found(rows: list[dict[str, Any]], counts: Counts) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     for row in rows:
         when = f"{row['timestamp']:%Y-%m-%d %H:%M:%S}" if row["timestamp"] else "at no known time"
-        console.print(Text.assemble((f"{row['rank']}. {when}", "bold"), (f"  chat {_shown(row['chat_id'])}", "dim")), overflow="fold")
+        console.print(
+            Text.assemble((f"{row['rank']}. {when}", "bold"), (f"  chat {_shown(row['chat_id'])}", "dim")), overflow="fold"
+        )
         block = Table.grid(padding=(0, 1))
         block.add_column(min_width=_SPEAKER_WIDTH, no_wrap=True)
         block.add_column(overflow="fold")

@@ -48,6 +48,21 @@ class Relation:
     about: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The lake as it was at one moment.
+
+    Attributes:
+        snapshot: The state it was in.
+        connection: Sees this very state.
+        transcript: The statement of the view of that name, which reads nothing but ``main.chat_events`` and ``main.chats``.
+    """
+
+    snapshot: LakeSnapshot
+    connection: duckdb.DuckDBPyConnection
+    transcript: str
+
+
 class Catalog:
     """DuckDB over the snapshots of a lake."""
 
@@ -91,16 +106,16 @@ class Catalog:
         return cursor
 
     @contextmanager
-    def reading(self) -> Iterator[tuple[LakeSnapshot, duckdb.DuckDBPyConnection]]:
-        """Give the state the lake is in now, and a connection that sees this very state for as long as the block takes."""
+    def reading(self) -> Iterator[Reading]:
+        """Give the lake as it is now, and stays as long as the block takes."""
         with self._lock:
             cursor = self.cursor()
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             cursor.execute("FROM internal.hidden_loads LIMIT 0").fetchall()  # a transaction begins with its first question
-            state = self._state
-        assert state is not None
+            assert self._state is not None
+            reading = Reading(self._state, cursor, self._made["main.transcript"].partition(" AS ")[2])
         with closing(cursor):
-            yield state, cursor
+            yield reading
 
     def statements(self, sql: str) -> list[duckdb.Statement]:
         """Parse SQL. Needs nothing of the lake."""

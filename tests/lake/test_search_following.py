@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,18 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lake_rows import at, commit, item
+from lake_rows import at, commit, item, table
 
 from humeanalytics.errors import LakeError
 from humeanalytics.lake.lake import Lake, open_lake
 from humeanalytics.lake.searching import index as indexes
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-WORDS = "refund order Vertrag Verträge 返金 返金して paypal ok".split()
+WORDS = ("refund", "order", "Vertrag", "Verträge", "返金", "返金して", "paypal", "ok")
 QUERIES = ("refund", "Vertrag", "返金", "ok", "refund ok", '"order refund"', "paypal -ok")
 
 
-def said(chat_id: str, event_id: str, text: str | None, scoring_id: str, load_id: str, at_s: float, **more: Any) -> dict[str, Any]:
+def said(
+    chat_id: str, event_id: str, text: str | None, scoring_id: str, load_id: str, at_s: float, **more: Any
+) -> dict[str, Any]:
     return {
         "recording_id": f"chat:{chat_id}",
         "scoring_id": scoring_id,
@@ -43,11 +46,19 @@ def said(chat_id: str, event_id: str, text: str | None, scoring_id: str, load_id
     }
 
 
-def reading(chat_id: str, scoring_id: str, load_id: str, texts: dict[str, str], minutes: float = 0, **more: Any) -> dict[str, list[dict[str, Any]]]:
+def reading(
+    chat_id: str, scoring_id: str, load_id: str, texts: dict[str, str], minutes: float = 0, **more: Any
+) -> dict[str, list[dict[str, Any]]]:
     """Rows of one reading of a chat: its messages by event id."""
     form = {"form": more.get("form", "history"), "seen_at": at(minutes)}
     events = [said(chat_id, event, text, scoring_id, load_id, n, **form) for n, (event, text) in enumerate(texts.items())]
-    row = {"recording_id": f"chat:{chat_id}", "scoring_id": scoring_id, "load_id": load_id, "chat_id": chat_id, "events": len(events)}
+    row = {
+        "recording_id": f"chat:{chat_id}",
+        "scoring_id": scoring_id,
+        "load_id": load_id,
+        "chat_id": chat_id,
+        "events": len(events),
+    }
     return {"chat_events": events, "chats": [row | form | more]}
 
 
@@ -57,15 +68,17 @@ def answers(lake: Lake) -> list[list[dict[str, Any]]]:
 
 def shown(lake: Lake) -> list[tuple[Any, ...]]:
     """Everything the index has, read past the search itself."""
-    import sqlite3
-
     lake.search("refund").rows()
     with sqlite3.connect(lake.path / "cache" / "search.sqlite") as index:
-        return index.execute("SELECT chat_id, event_id, speaker, text, expression_1 FROM messages ORDER BY chat_id, at_us, event_id").fetchall()
+        return index.execute(
+            "SELECT chat_id, event_id, speaker, text, expression_1 FROM messages ORDER BY chat_id, at_us, event_id"
+        ).fetchall()
 
 
 def transcript(lake: Lake) -> list[tuple[Any, ...]]:
-    rows = lake.sql("SELECT chat_id, event_id, speaker, message_text, expression_1 FROM transcript ORDER BY chat_id, timestamp, event_id")
+    rows = lake.sql(
+        "SELECT chat_id, event_id, speaker, message_text, expression_1 FROM transcript ORDER BY chat_id, timestamp, event_id"
+    )
     return [tuple(row.values()) for row in rows.rows()]
 
 
@@ -97,8 +110,6 @@ def test_an_index_that_followed_is_the_one_made_from_nothing(tmp_path: Path, see
                 loads.append(load_id)
             elif what == "take back":
                 lake.loads.announce(load_id, flow="ingest", run_id="run")
-                from lake_rows import table
-
                 lake.loads.commit(load_id, "chat_events", table("chat_events", *tables["chat_events"]))
                 answers(lake)
                 lake.loads.roll_back(load_id)
@@ -117,8 +128,6 @@ def test_an_index_that_followed_is_the_one_made_from_nothing(tmp_path: Path, see
 
 
 def _replace(lake: Lake, load_id: str, tables: dict[str, list[dict[str, Any]]], old: str) -> None:
-    from lake_rows import table
-
     lake.loads.announce(load_id, flow="ingest", run_id="run")
     counts = {name: lake.loads.commit(load_id, name, table(name, *rows)) for name, rows in tables.items() if rows}
     lake.loads.complete(load_id, "ingest", "run", counts, replaces=[old])
@@ -157,8 +166,6 @@ def _changed_inside(file: Path) -> None:
 
 
 def _of_another_version(file: Path) -> None:
-    import sqlite3
-
     with sqlite3.connect(file) as index:
         index.execute("UPDATE about SET value = 'ancient' WHERE name = 'signature'")
         index.execute("DELETE FROM messages")
@@ -167,8 +174,6 @@ def _of_another_version(file: Path) -> None:
 
 
 def _no_tables(file: Path) -> None:
-    import sqlite3
-
     file.unlink()
     with sqlite3.connect(file) as index:
         index.execute("CREATE TABLE other (x)")
@@ -195,7 +200,9 @@ def test_an_index_that_is_gone_broken_or_old_costs_only_time(lake: Lake, harm: C
         assert answers(lake) == before
 
 
-def test_a_lake_that_cannot_be_written_to_is_searched_from_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lake_that_cannot_be_written_to_is_searched_from_the_users_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "user"))
     with open_lake(tmp_path / "lake") as lake:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from humeanalytics.lake.searching.terms import forms, normal, pairs, segments
 
-_QUOTES = "\"“”„‟«»「」『』"
+_QUOTES = '"“”„‟«»「」『』'
 #: One item: a minus, and a phrase in quotes of whatever language (one that is never closed reaches to the end) or a word.
 _ITEM = re.compile(f"(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]?|([^\\s{_QUOTES}]+))")
 

@@ -22,7 +22,7 @@ _GATHERED_BYTES = 32 * 1024 * 1024
 _SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE loads (load_id TEXT PRIMARY KEY, rows TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE touched (load_id TEXT, chat_id TEXT, PRIMARY KEY (load_id, chat_id)) WITHOUT ROWID;
+CREATE TABLE touched (load_id TEXT, chat_id TEXT, rows INTEGER, PRIMARY KEY (load_id, chat_id)) WITHOUT ROWID;
 CREATE TABLE hidden (chat_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE chats (chat_id TEXT PRIMARY KEY, chat_group_id TEXT, first_id INTEGER, last_id INTEGER) WITHOUT ROWID;
 CREATE TABLE messages (
@@ -171,18 +171,37 @@ class Index:
             self._db.execute("DELETE FROM touched WHERE load_id = ?", [load_id])
             self._db.execute("DELETE FROM loads WHERE load_id = ?", [load_id])
 
-    def keep_loads(self, loads: dict[str, str], touched: Iterable[tuple[str, str]], hidden: set[str]) -> None:
-        """Note loads that the index is now made of too, the chats they tell of, and which chats are not to be seen."""
+    def keep_loads(self, loads: dict[str, str], touched: Iterable[tuple[str, str, int]], hidden: set[str]) -> None:
+        """Note loads that the index is now made of too, the chats each tells of in how many rows, and chats not to be seen."""
         self._db.executemany("INSERT INTO loads VALUES (?, ?)", loads.items())
-        self._db.executemany("INSERT INTO touched VALUES (?, ?)", touched)
+        self._db.executemany("INSERT INTO touched VALUES (?, ?, ?)", touched)
         self._db.execute("DELETE FROM hidden")
         self._db.executemany("INSERT INTO hidden VALUES (?)", ((chat_id,) for chat_id in sorted(hidden)))
 
-    # -------------------------------------------------------------------------------------------------------------- messages
-    def chats(self) -> int:
-        """Return how many chats there are."""
-        return int(self._db.execute("SELECT count(*) FROM chats").fetchone()[0])
+    def together(self, chats: Iterable[str] | None, rows: int) -> Iterator[list[str]]:
+        """Yield some of the chats that loads tell of, or all: so many at a time that they have about so many rows.
 
+        Chats of one load come one after the other: their rows lie together in the lake.
+        """
+        which = ""
+        if chats is not None:
+            self._db.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (chat_id TEXT PRIMARY KEY) WITHOUT ROWID")
+            self._db.execute("DELETE FROM temp.wanted")
+            self._db.executemany("INSERT INTO temp.wanted VALUES (?)", ((chat_id,) for chat_id in chats))
+            which = "WHERE chat_id IN temp.wanted"
+        counted = f"SELECT chat_id, sum(rows) FROM touched {which} GROUP BY chat_id ORDER BY min(load_id), chat_id"
+        gathered: list[str] = []
+        so_many = 0
+        for chat_id, of_chat in self._db.execute(counted):
+            gathered.append(chat_id)
+            so_many += of_chat
+            if so_many >= rows:
+                yield gathered
+                gathered, so_many = [], 0
+        if gathered:
+            yield gathered
+
+    # -------------------------------------------------------------------------------------------------------------- messages
     def remove(self, chats: Iterable[str]) -> None:
         """Take out all messages of some chats."""
         for chat_id in chats:

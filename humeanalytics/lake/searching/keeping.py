@@ -6,6 +6,7 @@ one that was damaged, cut short, put back from a backup or left by a process tha
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from humeanalytics.errors import DiskFull, LakeError
@@ -24,6 +25,7 @@ from humeanalytics.lake.searching.index import Index, require_fts5, signature
 _NAME = "search"
 _BUSY_S = 60.0
 _MAPPED_BYTES = 1 << 30
+_CACHED_KIB = 64 * 1024
 #: What programs that make backups look for, to leave a folder out: https://bford.info/cachedir/
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# The search index of a lake. It is made again when it is gone.\n"
 
@@ -64,23 +66,23 @@ class IndexFile:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Be the only process in the block that writes the index, however long another does."""
-        while True:
-            lock = exclusive(self.folder / f"{_NAME}.lock")
-            try:
-                lock.__enter__()
-                break
-            except OSError:
-                if sys.platform != "win32":  # which gives up after ten seconds
-                    raise
+        with ExitStack() as held:
+            while not self._locked(held):
                 time.sleep(0.1)
-        try:
             yield
-        finally:
-            lock.__exit__(None, None, None)
+
+    def _locked(self, held: ExitStack) -> bool:
+        try:
+            held.enter_context(exclusive(self.folder / f"{_NAME}.lock"))
+        except OSError as error:
+            if error.errno != errno.EDEADLK:  # which is how Windows says, after ten seconds, that another still has it
+                raise
+            return False
+        return True
 
     # ------------------------------------------------------------------------------------------------------------ opening
     def opened(self, state: str) -> Index | None:
-        """Return the index, in a transaction that reads, if it is whole and of a state of the lake. Its connection is to be closed."""
+        """Return the index, in a transaction that reads, if it is whole and of a state of the lake; it is to be closed."""
         if not self._is_whole():
             return None
         connection = None
@@ -140,11 +142,19 @@ class IndexFile:
 
     def _discard(self) -> None:
         """Take away the index: of what is not whole nothing is read, not even to mend it."""
-        for name in (self._note.name, self.path.name, f"{self.path.name}-journal", f"{self.path.name}-wal", f"{self.path.name}-shm"):
+        for name in (
+            self._note.name,
+            self.path.name,
+            f"{self.path.name}-journal",
+            f"{self.path.name}-wal",
+            f"{self.path.name}-shm",
+        ):
             try:
                 (self.folder / name).unlink(missing_ok=True)
             except OSError as error:
-                raise LakeError(f"The search index {self.folder / name} cannot be replaced: {error.strerror or error}.") from error
+                raise LakeError(
+                    f"The search index {self.folder / name} cannot be replaced: {error.strerror or error}."
+                ) from error
 
 
 def folders_for(lake: Path, lake_id: str) -> list[Path]:
@@ -180,7 +190,7 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
     )
-    connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
+    connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}" if mode == "ro" else f"PRAGMA cache_size = -{_CACHED_KIB}")
     return connection
 
 

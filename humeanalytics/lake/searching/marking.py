@@ -30,7 +30,9 @@ def hits_in(text: str, wanted: Wanted) -> list[tuple[int, int]]:
     return _joined(sorted(found))
 
 
-def snippet_of(text: str, hits: Sequence[tuple[int, int]], characters: int = SNIPPET_CHARACTERS) -> tuple[str, list[tuple[int, int]]]:
+def snippet_of(
+    text: str, hits: Sequence[tuple[int, int]], characters: int = SNIPPET_CHARACTERS
+) -> tuple[str, list[tuple[int, int]]]:
     """Return the part of a text around its first hit, and where hits are in it.
 
     >>> snippet_of("one two three four five six", [(14, 18)], 16)

@@ -52,7 +52,9 @@ class Search:
         passing: Keep the index only as long as this object lives: that of a lake at an older version.
     """
 
-    def __init__(self, lake: Path, lake_id: str, snapshots: SnapshotReader, catalog: Callable[[], Catalog], *, passing: bool) -> None:
+    def __init__(
+        self, lake: Path, lake_id: str, snapshots: SnapshotReader, catalog: Callable[[], Catalog], *, passing: bool
+    ) -> None:
         self._snapshots = snapshots
         self._catalog = catalog
         self._temporary = tempfile.TemporaryDirectory(prefix="humeanalytics-search-") if passing else None
@@ -91,8 +93,8 @@ class Search:
     def _brought_up(self) -> Index:
         try:
             # Another look at the lake: whoever had the lock before may have seen more of it than was there at first.
-            with self._catalog().reading() as (snapshot, lake):
-                state = self._state_of(snapshot)
+            with self._catalog().reading() as lake:
+                state = self._state_of(lake.snapshot)
                 index = self._file.opened(state)
                 if index is None:
                     self._file.write(state, lambda index: follow(index, lake))
@@ -110,9 +112,7 @@ class Search:
             return self._last[1]
 
 
-def among_which(
-    speaker: str | None, since: str | date | datetime | None, until: str | date | datetime | None
-) -> Among:
+def among_which(speaker: str | None, since: str | date | datetime | None, until: str | date | datetime | None) -> Among:
     """Return among which messages to look.
 
     Raises:

@@ -7,13 +7,12 @@ from functools import cache
 from importlib import metadata
 from typing import Protocol
 
-
 #: A stemmer keeps the word it is at in itself.
 _LOCK = threading.Lock()
 
 
 class _Stemmer(Protocol):
-    def stemWord(self, word: str) -> str: ...  # noqa: N802
+    def stemWord(self, word: str) -> str: ...
 
 
 def english_stem(word: str) -> str:

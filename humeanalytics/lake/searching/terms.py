@@ -30,14 +30,16 @@ _LETTERS = [*range(0xC0, 0x250), *range(0x1E00, 0x1F00), *range(0x370, 0x400), *
 _UMLAUTS = {"ä": ("ae", "a"), "ö": ("oe", "o"), "ü": ("ue", "u")}
 _SPELLED = str.maketrans({umlaut: spelled for umlaut, (spelled, _) in _UMLAUTS.items()})
 _PLAIN = str.maketrans({umlaut: plain for umlaut, (_, plain) in _UMLAUTS.items()})
-# Words that are of one of the two languages and hardly ever of the other, nor much of what people talk about.
-_ENGLISH = frozenset(
-    "a and are as at but can could for have he i is it me my of on or she that the they this to we were what when with would you your".split()
+# Words that are of one of the two languages and hardly ever of the other, nor of what people look for.
+_OF_ENGLISH = (
+    "a and are as at but can could for have he i is it me my of on or she that the they this to we were what when with would you "
+    "your"
 )
-_GERMAN = frozenset(
-    "aber auch auf bei bitte das der ein eine einen es habe haben ich ist kann mich mir mit nicht noch nur oder sich sie sind und von "
-    "wenn wie wir zu zum zur über für".split()
+_OF_GERMAN = (
+    "aber auch auf bei bitte das der ein eine einen es habe haben ich ist kann mich mir mit nicht noch nur oder sich sie sind "
+    "und von wenn wie wir zu zum zur über für"
 )
+_ENGLISH, _GERMAN = frozenset(_OF_ENGLISH.split()), frozenset(_OF_GERMAN.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,9 @@ def _pattern() -> re.Pattern[str]:
 @cache
 def _unaccented() -> dict[int, str | None]:
     """Return what `normal` puts in place of letters with accents, and what it leaves out: loose accents, invisible characters."""
-    table: dict[int, str | None] = dict.fromkeys([0xAD, 0x200C, 0x200D, 0x2060, 0xFEFF, *range(0x300, 0x370), *range(0xFE00, 0xFE10)])
+    table: dict[int, str | None] = dict.fromkeys(
+        [0xAD, 0x200C, 0x200D, 0x2060, 0xFEFF, *range(0x300, 0x370), *range(0xFE00, 0xFE10)]
+    )
     table |= dict.fromkeys(range(0xE0100, 0xE01F0))
     for code in _LETTERS:
         bare = "".join(c for c in unicodedata.normalize("NFD", chr(code)) if not unicodedata.combining(c))
