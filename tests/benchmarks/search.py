@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -156,6 +157,7 @@ def bench(folder: Path, events: int) -> None:
             print(f"lake filled in {time.perf_counter() - start:.0f} s")
         (row,) = lake.sql("SELECT count(*) AS n FROM transcript").rows()
         messages = row["n"]
+        shutil.rmtree(lake.path / "cache", ignore_errors=True)
         before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         start = time.perf_counter()
         lake.search("zanzibar").arrow()

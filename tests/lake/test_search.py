@@ -22,7 +22,7 @@ from humeanalytics.lake.lake import Lake, open_lake
 from humeanalytics.lake.searching import index as indexes
 from humeanalytics.lake.searching.asking import Wanted, understand
 from humeanalytics.lake.searching.index import Among, Index, Said
-from humeanalytics.lake.searching.marking import hits_in
+from humeanalytics.lake.searching.marking import hits_in, marked, snippet_of
 
 
 def index_of(texts: Iterable[str | None]) -> Index:
@@ -212,6 +212,21 @@ def test_nothing_that_is_typed_is_an_error_and_hits_are_where_messages_are_found
         hits = hits_in(texts[n], wanted)
         assert all(0 <= begin < end <= len(texts[n]) for begin, end in hits)
         assert all(end < begin for (_, end), (begin, _) in pairwise(hits))
+
+
+@given(
+    words=st.lists(st.sampled_from(("refund", "no", "返金してください" * 9, "a" * 70, "\n", "")), max_size=60),
+    characters=st.integers(min_value=20, max_value=200),
+)
+def test_a_snippet_is_a_part_of_the_text_with_its_first_hit(words: list[str], characters: int) -> None:
+    text = " ".join(words)
+    hits = hits_in(text, understand("refund 返金"))
+    snippet, kept = snippet_of(text, hits, characters)
+    assert snippet.removeprefix("… ").removesuffix(" …") in text
+    assert len(snippet) <= max(characters, 0) + 4
+    assert bool(kept) == bool(hits)
+    assert all(any(snippet[b:e] in text[begin:end] for begin, end in hits) for b, e in kept)
+    assert marked(snippet, kept).replace("[", "").replace("]", "") == snippet
 
 
 def test_a_query_may_be_very_long() -> None:

@@ -151,6 +151,13 @@ def test_only_what_changed_is_read_again(lake: Lake, monkeypatch: pytest.MonkeyP
     assert read == ["0", "1", "2", "1", "1b"]
 
 
+def test_the_view_can_be_given_some_chats_only(lake: Lake) -> None:
+    """A view that read events by another name would have DuckDB work out all of them for each load: right, and slow."""
+    with lake._catalog.reading() as reading_now:
+        assert "main.chat_events" in reading_now.transcript
+        assert "chat_events_all" not in reading_now.transcript
+
+
 # -------------------------------------------------------------------------------------------------------------- the file
 def _garbage(file: Path) -> None:
     file.write_bytes(random.Random(1).randbytes(file.stat().st_size))

@@ -35,8 +35,8 @@ def snippet_of(
 ) -> tuple[str, list[tuple[int, int]]]:
     """Return the part of a text around its first hit, and where hits are in it.
 
-    >>> snippet_of("one two three four five six", [(14, 18)], 16)
-    ('… three four …', [(8, 12)])
+    >>> snippet_of("It was late, so I want a refund, and that today.", [(25, 31)], 30)
+    ('… I want a refund, and that …', [(11, 17)])
     """
     if len(text) <= characters:
         return text, list(hits)
@@ -65,10 +65,10 @@ def marked(text: str, hits: Iterable[tuple[int, int]], marks: tuple[str, str] = 
 
 def _at_words(text: str, begin: int, end: int, hit: tuple[int, int]) -> tuple[int, int]:
     """Return a part of a text made smaller so that it begins and ends between words, where there are any near, around a hit."""
-    if begin:
+    if begin and text[begin - 1] != " ":
         space = text.find(" ", begin, min(begin + 20, hit[0]))
         begin = space + 1 if space >= 0 else begin
-    if end < len(text):
+    if end < len(text) and text[end] != " ":
         space = text.rfind(" ", max(end - 20, hit[1]), end)
         end = space if space >= 0 else end
     return begin, end

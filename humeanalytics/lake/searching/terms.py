@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from humeanalytics.lake.searching.stems import english_stem, german_stem
 
@@ -73,30 +73,28 @@ def normal(text: str) -> str:
 
 def terms_of(text: str) -> Terms:
     """Return the terms of what somebody said."""
-    words: list[str] = []
-    plain: list[str] = []
-    english: list[str] = []
-    german: list[str] = []
-    seen: set[str] = set()
-    accented = False
-    for run, word in segments(normal(text)):
-        if run:
-            places = pairs(run)
-            for each in (words, plain, english, german):
-                each += places
-        else:
-            spelled, bare, in_english, in_german = forms(word)
-            words.append(spelled)
-            plain.append(bare)
-            english.append(in_english)
-            german.append(in_german)
-            seen.add(word)
-            accented = accented or spelled != bare
-    is_english, is_german = not seen.isdisjoint(_ENGLISH), accented or not seen.isdisjoint(_GERMAN)
-    neither = bool(seen) and not is_english and not is_german
+    folded = normal(text)
+    pieces = segments(folded)
+    said = {word for _, word in pieces if word}
+    accented = not _UMLAUTS.keys().isdisjoint(folded)
+    is_english, is_german = not said.isdisjoint(_ENGLISH), accented or not said.isdisjoint(_GERMAN)
+    neither = bool(said) and not is_english and not is_german
     return Terms(
-        words, plain if accented else [], english if is_english or neither else [], german if is_german or neither else []
+        words=_column(pieces, spelled),
+        plain=_column(pieces, bare) if accented else [],
+        english=_column(pieces, in_english) if is_english or neither else [],
+        german=_column(pieces, german_stem) if is_german or neither else [],
     )
+
+
+def _column(pieces: list[tuple[str, str]], form: Callable[[str], str]) -> list[str]:
+    terms: list[str] = []
+    for run, word in pieces:
+        if run:
+            terms += pairs(run)
+        else:
+            terms.append(form(word))
+    return terms
 
 
 def segments(normalised: str) -> list[tuple[str, str]]:
@@ -128,17 +126,28 @@ def pairs(run: str) -> list[str]:
     return [run[begin : begin + 2] for begin in range(len(run))]
 
 
-@lru_cache(maxsize=65_536)
+def spelled(word: str) -> str:
+    """Return a word with umlauts spelled out: ``rueckgabe``."""
+    return word if word.isascii() else word.translate(_SPELLED)
+
+
+def bare(word: str) -> str:
+    """Return a word without the dots of its umlauts: ``ruckgabe``."""
+    return word if word.isascii() else word.translate(_PLAIN)
+
+
+def in_english(word: str) -> str:
+    """Return the English stem of a word."""
+    return english_stem(bare(word))
+
+
 def forms(word: str) -> tuple[str, str, str, str]:
-    """Return a word with umlauts spelled out, without them, and its English and German stem.
+    """Return a word as it stands in each column of `Terms`.
 
     >>> forms("rückerstattungen")
     ('rueckerstattungen', 'ruckerstattungen', 'ruckerstattungen', 'ruckerstatt')
     """
-    if word.isdigit():
-        return word, word, word, word
-    plain = word.translate(_PLAIN)
-    return word.translate(_SPELLED), plain, english_stem(plain), german_stem(word)
+    return spelled(word), bare(word), in_english(word), german_stem(word)
 
 
 @cache
