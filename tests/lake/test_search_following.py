@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 from lake_rows import at, commit, item, table
 
 from humeanalytics.errors import LakeError
@@ -149,6 +150,16 @@ def test_only_what_changed_is_read_again(lake: Lake, monkeypatch: pytest.MonkeyP
     commit(lake, "face", face=[{"recording_id": "r", "scoring_id": "f", "file": "x"}])
     lake.search("refund").rows()
     assert read == ["0", "1", "2", "1", "1b"]
+
+
+def test_rows_that_were_purged_from_a_load_are_found_no_more(lake: Lake) -> None:
+    read = [reading(f"c{n}", f"s{n}", "L", {f"{n}": "refund"}) for n in range(3)]
+    commit(lake, "L", **{name: [row for each in read for row in each[name]] for name in ("chat_events", "chats")})
+    assert len(lake.search("refund").rows()) == 3
+    for name in ("chat_events", "chats"):
+        DeltaTable(str(lake.path / "tables" / name)).delete("chat_id = 'c1'")
+    assert {row["event_id"] for row in lake.search("refund").rows()} == {"0", "2"}
+    assert shown(lake) == transcript(lake)
 
 
 def test_the_view_can_be_given_some_chats_only(lake: Lake) -> None:
