@@ -35,6 +35,8 @@ _DECIDING = ("scorings", "items", "recording_aliases", "labels")
 _TIED = ("errors", "uploads", "words", "word_sources")
 #: Tables of chats whose rows can have labels: those of what a chat is an item of.
 _OF_CHATS = ("chats", "chat_events")
+#: Tables with the most rows of chats: where none of them is hidden, nobody looks for those that are.
+_ROWS_OF_CHATS = ("chat_events", "chat_segments")
 _VIEWS = ("scores_v1", "spoken", "coverage", "costs", "conversations", "tool_usage", "prompt_versions")
 _WITH_EXPRESSIONS = ("transcript", "turns")
 
@@ -77,6 +79,8 @@ class Catalog:
         self._relations: dict[str, Relation] = {}
         self._label_keys: list[str] = []
         self._has_ties = False
+        self._hides_rows_of_chats = False
+        self._rescored = False
         self._tied_models: set[str] = set()
 
     @cached_property
@@ -174,10 +178,14 @@ class Catalog:
             about = f"{TABLES[name].row[0].upper()}{TABLES[name].row[1:]}" if name in TABLES else "Not a table of this version"
             relations[name] = Relation(name, "table", f"{about}.")
             relations[f"{name}_all"] = Relation(f"{name}_all", "view", f"{about}: every row of complete loads.")
-        if before is None or any(before.tables.get(t) != state.tables.get(t) for t in _DECIDING) or _loads_differ(before, state):
+        differs = before is None or _loads_differ(before, state)
+        if before is None or differs or any(before.tables.get(t) != state.tables.get(t) for t in _DECIDING):
+            differs = True
             self._decide()
         for name in names:
             relations[name] = self._plain(name, relations[name])
+        if differs:
+            self._learn_chats()
         for name in [*_scores(names, columns), *_OF_CHATS, "items"]:
             self._view(f"{name}_labelled", views.labelled(name, list(columns[name]), self._label_keys))
             about = views.view_text("items_labelled" if name == "items" else "scores_labelled").about
@@ -195,6 +203,8 @@ class Catalog:
             without = (" " + _NOT_HIDDEN_SCORING) * bool(hidden) + " AND h.load_id = t.load_id" * bool(doubled)
             shown = f"FROM main.{identifier(name + '_all')} AS t{without}"
             self._view(name, views.tied(shown) if (model or name) in self._tied_models else shown)
+        elif name in _ROWS_OF_CHATS and not self._hides_rows_of_chats:
+            self._view(name, f"FROM main.{name}_all")
         elif name in TABLES and name not in _DECIDING:
             sql = views.view_text(name).sql
             self._view(name, views.tied(sql) if name in _TIED and self._has_ties else sql)
@@ -224,6 +234,14 @@ class Catalog:
         self._view("wide_labels", views.wide_labels(self._label_keys), schema="internal")
         for name in ("recording_items", "hidden_scorings", "hidden_chats", "hidden_events"):
             self._database.execute(f"CREATE OR REPLACE TABLE internal.{name} AS {views.view_text(name).sql}")
+        of_chats = "(SELECT count(*) FROM internal.hidden_chats) + (SELECT count(*) FROM internal.hidden_events)"
+        self._hides_rows_of_chats = self._rows(f"SELECT {of_chats} > 0") == [(True,)]
+
+    def _learn_chats(self) -> None:
+        """Find what the views of chats ask for again and again."""
+        self._database.execute(f"CREATE OR REPLACE TABLE internal.known_chats AS {views.view_text('known_chats').sql}")
+        scored = "FROM main.chat_events WHERE type = 'ASSISTANT_PROSODY' AND related_event_id IS NOT NULL"
+        self._rescored = self._rows(f"SELECT count(*) > count(DISTINCT (chat_id, related_event_id)) {scored}") == [(True,)]
 
     def _views_of_names(self, columns: dict[str, dict[str, str]]) -> dict[str, Relation]:
         known = self._rows('SELECT model, "column", kind FROM internal.names ORDER BY place, nth')
@@ -236,7 +254,8 @@ class Catalog:
             self._view(name, views.view_text(name).sql)
         spoken = [column for model, column, kind in known if (model, kind) == ("prosody", "expression")]
         for name in _WITH_EXPRESSIONS:
-            self._view(name, views.with_expressions(name, [column for column in spoken if column in columns["chat_events"]]))
+            of_events = [column for column in spoken if column in columns["chat_events"]]
+            self._view(name, views.with_expressions(name, of_events, rescored=self._rescored))
         macro = views.view_text("top_expressions").fill(expressions=", ".join(map(literal, expressions)))
         self._make("top_expressions", f"CREATE OR REPLACE MACRO main.top_expressions(table_name, k := 10) AS TABLE {macro}")
         made = ("names", "scores_v0", *_VIEWS, *_WITH_EXPRESSIONS)

@@ -58,24 +58,31 @@ def scores_v0(scores: Mapping[str, Sequence[str]], with_other: Iterable[str]) ->
     return "\nUNION ALL\n".join(parts)
 
 
-def with_expressions(name: str, columns: Sequence[str]) -> str:
-    """Return a view of chats that tells expressions: each as a column, and the three strongest by name."""
+def with_expressions(name: str, columns: Sequence[str], *, rescored: bool) -> str:
+    """Return a view of chats that tells expressions: each as a column, and the three strongest by name.
+
+    Args:
+        name: The view.
+        columns: The expressions.
+        rescored: Whether any message of the assistant was scored more than once.
+    """
     scores, names = f"[{', '.join(map(identifier, columns))}]", f"[{', '.join(map(literal, columns))}]"
-    place = f"list_grade_up({scores}, 'DESC', 'NULLS LAST')"  # DuckDB works out once what stands here six times
-    strongest = [
-        f"if({scores}[{place}[{n}]] IS NULL, NULL, {names}[{place}[{n}]]) AS expression_{n}, {scores}[{place}[{n}]] AS score_{n}"
-        for n in (1, 2, 3)
-    ]
+    ranked = view_text("ranked")
+    strongest = [f"if(top[{n}] IS NULL, NULL, {names}[place_{n}]) AS expression_{n}, top[{n}] AS score_{n}" for n in (1, 2, 3)]
     of_assistant = "if(e.type = 'AGENT_MESSAGE', p.{0}, NULL)"
     both = {column: f"coalesce({of_assistant.format(identifier(column))}, e.{identifier(column)})" for column in columns}
+    latest = "arg_max({0}, ordinal) AS {0}" if rescored else "{0}"
     return view_text(name).fill(
         columns=", ".join(map(identifier, columns)),
-        latest=", ".join(f"arg_max({identifier(column)}, ordinal) AS {identifier(column)}" for column in columns),
+        latest=", ".join(latest.format(identifier(column)) for column in columns),
+        a_message="GROUP BY chat_id, related_event_id" if rescored else "",
         own=", ".join(f"e.{identifier(column)}" for column in columns),
+        of_prosody=", ".join(f"p.{identifier(column)}" for column in columns),
         coalesced=", ".join(f"{value} AS {identifier(column)}" for column, value in both.items()),
-        coalesced_only=", ".join(both.values()),
-        means=", ".join(f"CAST(avg({value}) AS FLOAT) AS {identifier(column)}" for column, value in both.items()),
+        means=", ".join(f"CAST(avg({identifier(column)}) AS FLOAT) AS {identifier(column)}" for column in columns),
         strongest=", ".join(strongest),
+        ranked_scored=ranked.fill(source="scored", scores=scores),
+        ranked_answering=ranked.fill(source="answering", scores=scores),
     )
 
 

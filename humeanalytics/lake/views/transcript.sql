@@ -4,26 +4,19 @@
 -- assistant_prosody, an event of its own; null where there are none, as for text that was typed.
 WITH prosody AS NOT MATERIALIZED (
     SELECT chat_id, related_event_id, $latest
-    FROM main.chat_events
-    WHERE type = 'ASSISTANT_PROSODY' AND related_event_id IS NOT NULL AND coalesce($columns) IS NOT NULL
-    GROUP BY chat_id, related_event_id
-), known AS NOT MATERIALIZED ( -- not left-joined to messages: a chain of such would have DuckDB work out scores nobody asks for
-    SELECT ids.chat_id, c.chat_group_id
-    FROM (SELECT DISTINCT chat_id FROM main.chat_events) AS ids LEFT JOIN main.chats AS c ON c.chat_id = ids.chat_id
-), messages AS NOT MATERIALIZED (
-    SELECT e.*, c.chat_group_id, if(e.type = 'USER_MESSAGE', 'caller', 'assistant') AS speaker
-    FROM main.chat_events AS e
-    JOIN known AS c ON c.chat_id = e.chat_id
-    WHERE e.type IN ('USER_MESSAGE', 'AGENT_MESSAGE')
+    FROM main.chat_events WHERE type = 'ASSISTANT_PROSODY' AND related_event_id IS NOT NULL $a_message
 ), scored AS NOT MATERIALIZED (
-    SELECT e.chat_group_id, e.chat_id, e.event_id, e.ordinal, e.timestamp, e.role, e.speaker, e.message_text, e.begin_ms, e.end_ms,
-        CASE WHEN e.type = 'AGENT_MESSAGE' AND p.related_event_id IS NOT NULL THEN 'assistant_prosody'
+    SELECT k.chat_group_id, e.chat_id, e.event_id, e.ordinal, e.timestamp, e.role,
+        if(e.type = 'USER_MESSAGE', 'caller', 'assistant') AS speaker, e.message_text, e.begin_ms, e.end_ms,
+        CASE WHEN e.type = 'AGENT_MESSAGE' AND coalesce($of_prosody) IS NOT NULL THEN 'assistant_prosody'
             WHEN coalesce($own) IS NOT NULL THEN 'message' END AS expressions_from,
         $coalesced
-    FROM messages AS e
+    FROM main.chat_events AS e
+    JOIN internal.known_chats AS k ON k.chat_id = e.chat_id
     LEFT JOIN prosody AS p ON p.chat_id = e.chat_id AND p.related_event_id = e.event_id
-)
+    WHERE e.type IN ('USER_MESSAGE', 'AGENT_MESSAGE')
+), ranked AS NOT MATERIALIZED ($ranked_scored)
 SELECT chat_group_id, chat_id, event_id, ordinal, timestamp, role, speaker, message_text,
     $strongest, expressions_from, begin_ms, end_ms,
     $columns
-FROM scored
+FROM ranked

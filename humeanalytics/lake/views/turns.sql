@@ -6,17 +6,16 @@
 -- has neither. interrupted: the caller broke in before anybody's next message.
 WITH prosody AS NOT MATERIALIZED (
     SELECT chat_id, related_event_id, $latest
-    FROM main.chat_events
-    WHERE type = 'ASSISTANT_PROSODY' AND related_event_id IS NOT NULL AND coalesce($columns) IS NOT NULL
-    GROUP BY chat_id, related_event_id
-), marks AS NOT MATERIALIZED (
-    SELECT chat_id, event_id, ordinal, timestamp, type, message_text, end_ms,
-        CASE type WHEN 'USER_MESSAGE' THEN 'caller' WHEN 'AGENT_MESSAGE' THEN 'assistant' END AS speaker
-    FROM main.chat_events
-    WHERE type IN ('USER_MESSAGE', 'AGENT_MESSAGE', 'USER_INTERRUPTION', 'PAUSE_ONSET', 'RESUME_ONSET')
-), edges AS NOT MATERIALIZED (
+    FROM main.chat_events WHERE type = 'ASSISTANT_PROSODY' AND related_event_id IS NOT NULL $a_message
+), marks AS NOT MATERIALIZED ( -- scores go along from here on: where none is asked for, DuckDB leaves them out of every step
+    SELECT e.chat_id, e.event_id, e.ordinal, e.timestamp, e.type, e.message_text, e.end_ms,
+        CASE e.type WHEN 'USER_MESSAGE' THEN 'caller' WHEN 'AGENT_MESSAGE' THEN 'assistant' END AS speaker, $coalesced
+    FROM main.chat_events AS e
+    LEFT JOIN prosody AS p ON p.chat_id = e.chat_id AND p.related_event_id = e.event_id
+    WHERE e.type IN ('USER_MESSAGE', 'AGENT_MESSAGE', 'USER_INTERRUPTION', 'PAUSE_ONSET', 'RESUME_ONSET')
+), edges AS NOT MATERIALIZED ( -- a number sorts faster than an id, and is as good where all else is equal
     SELECT *, speaker IS NOT NULL AND speaker IS DISTINCT FROM lag(speaker) OVER in_chat AS begins, row_number() OVER in_chat AS nth
-    FROM marks WINDOW in_chat AS (PARTITION BY chat_id ORDER BY timestamp, ordinal, event_id)
+    FROM marks WINDOW in_chat AS (PARTITION BY chat_id ORDER BY timestamp, ordinal, hash(event_id))
 ), placed AS NOT MATERIALIZED ( -- a mark counts to the turn before it
     SELECT *, CAST(sum(CAST(begins AS INTEGER)) OVER (
         PARTITION BY chat_id ORDER BY nth ROWS UNBOUNDED PRECEDING
@@ -27,32 +26,22 @@ WITH prosody AS NOT MATERIALIZED (
         max(timestamp) FILTER (speaker IS NOT NULL) AS last_at, count(speaker) AS messages,
         bool_or(type = 'USER_INTERRUPTION') AS broken_off, arg_min(event_id, nth) AS first_event_id,
         arg_max(event_id, nth) FILTER (speaker IS NOT NULL) AS last_event_id,
-        string_agg(message_text, ' ' ORDER BY nth) FILTER (speaker IS NOT NULL) AS text,
-        arg_max_null(end_ms, nth) FILTER (speaker IS NOT NULL) AS last_end_ms
+        list({'nth': nth, 'text': message_text}) FILTER (speaker IS NOT NULL AND message_text IS NOT NULL) AS texts,
+        arg_max_null(end_ms, nth) FILTER (speaker IS NOT NULL) AS last_end_ms,
+        count(coalesce($columns)) AS scored_messages, $means
     FROM placed WHERE turn > 0 GROUP BY chat_id, turn
 ), answering AS NOT MATERIALIZED (
     SELECT *, lag(speaker) OVER in_chat AS before, lag(last_at) OVER in_chat AS before_at, lag(last_end_ms) OVER in_chat AS before_end_ms,
         coalesce(bool_or(speaker = 'caller') OVER (PARTITION BY chat_id ORDER BY turn ROWS UNBOUNDED PRECEDING), false) AS heard
     FROM turns WINDOW in_chat AS (PARTITION BY chat_id ORDER BY turn)
-), begun AS NOT MATERIALIZED (
-    SELECT chat_id, min(timestamp) FILTER (type = 'USER_RECORDING_START_MESSAGE') AS recording_at FROM main.chat_events GROUP BY chat_id
-), known AS NOT MATERIALIZED ( -- joined to turns as whole rows are: a chain of left joins would have DuckDB work out unused scores
-    SELECT b.chat_id, b.recording_at, c.chat_group_id FROM begun AS b LEFT JOIN main.chats AS c ON c.chat_id = b.chat_id
-), means AS NOT MATERIALIZED (
-    SELECT m.chat_id, m.turn, count(coalesce($coalesced_only)) AS scored_messages, $means
-    FROM placed AS m
-    JOIN main.chat_events AS e ON e.chat_id = m.chat_id AND e.event_id = m.event_id
-    LEFT JOIN prosody AS p ON p.chat_id = e.chat_id AND p.related_event_id = e.event_id
-    WHERE m.speaker IS NOT NULL GROUP BY m.chat_id, m.turn
-)
--- The scores are joined last and ranked above the join: so they cost nothing where no expression is asked for.
-SELECT k.chat_group_id, t.chat_id, t.turn, t.speaker, t.first_at, t.last_at, t.messages, t.text,
+), ranked AS NOT MATERIALIZED ($ranked_answering)
+SELECT k.chat_group_id, t.chat_id, t.turn, t.speaker, t.first_at, t.last_at, t.messages,
+    array_to_string(list_transform(list_sort(t.texts), lambda each: each.text), ' ') AS text,
     t.speaker = 'assistant' AND NOT t.heard AS greeting, t.speaker = 'assistant' AND t.broken_off AS interrupted,
     CASE WHEN t.speaker = 'assistant' AND t.before = 'caller' THEN date_diff('ms', t.before_at, t.first_at) END AS text_latency_ms,
     CASE WHEN t.speaker = 'assistant' AND t.before = 'caller'
         THEN date_diff('ms', k.recording_at, t.first_at) - t.before_end_ms END AS felt_latency_ms,
-    $strongest, s.scored_messages, t.first_event_id, t.last_event_id,
+    $strongest, t.scored_messages, t.first_event_id, t.last_event_id,
     $columns
-FROM answering AS t
-JOIN known AS k ON k.chat_id = t.chat_id
-LEFT JOIN means AS s ON s.chat_id = t.chat_id AND s.turn = t.turn
+FROM ranked AS t
+JOIN internal.known_chats AS k ON k.chat_id = t.chat_id
