@@ -41,14 +41,24 @@ _PARAMETERS = re.compile(
 _USER_INFO = re.compile(rb'(/\\?/)([^/"\s\\?#]+)@')
 _SCHEME = re.compile(rb"(?:(https?)|[a-z0-9+.-]):\\?$", re.IGNORECASE)
 _FIELD = re.compile(rb'("(?:' + _SECRET_FIELDS + rb')"\s*:\s*)"(?:[^"\\]|\\.)+"', re.IGNORECASE | re.DOTALL)
-#: The same in JSON that is itself a string in JSON, as EVI tells session settings; there the field may bear a longer name.
-_INNER_FIELD = re.compile(
-    rb'(\\"(?:[a-z0-9_.-]{0,64}[_.-])?(?:' + _SECRET_FIELDS + rb')\\"\s*:\s*\\")(?:[^"\\]|\\\\(?:\\["\\]|[^"\\]))+(?=\\")',
+_SECRET_ENDS = (
+    *(b"key", b"token", b"secret", b"password", b"passwd", b"signature"),
+    *(b"authorization", b"auth", b"credential", b"credentials", b"jwt", b"sig"),
+)
+#: A field whose name ends like a secret's and whose value is a text, with as many backslashes as the depth of JSON in JSON takes.
+_ANY_FIELD = re.compile(
+    rb'(\\{0,7})"([a-z0-9_.-]{0,64}(?:' + b"|".join(_SECRET_ENDS) + rb'))\1"\s*:\s*\1"',
     re.IGNORECASE,
 )
+_QUOTED = re.compile(rb'(\\*)"')
 _FIELD_HINTS = (b'key"', b'token"', b'secret"', b'password"', b'authorization"')
-_FIELD_WORDS = (b"key", b"token", b"secret", b"password", b"authorization")
+#: What stands in every payload with such a field, and in few others; what JSON may escape it as; what scores consist of.
+_FIELD_SIGNS = (
+    *(b"key", b"token", b"secret", b"passw", b"signature", b"authorization", b"credential", b"jwt"),
+    *(b'sig"', b"sig\\", b'auth"', b"auth\\"),
+)
 _ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
+_OF_NUMBERS = b"0123456789.,+- []"
 _HEADER = re.compile(r"(?i)(x-hume-api-key|authorization)(['\"]?\s*[:=]\s*['\"]?)(?:bearer\s+)?[^\s'\",}]+")
 
 # What parts parameters, and a name from its value: in the URL itself (also as HTML and JSON escape it) ...
@@ -170,17 +180,41 @@ def redact_bytes(data: bytes) -> bytes:
 def may_hold_secrets(data: bytes) -> bool:
     """Tell, quickly, whether anything in JSON could be what is blanked here, however deep in strings of it.
 
-    Where it is not, neither `redact_bytes` nor `redact_inner_fields` changes anything, of the whole or of a part of it.
+    Where it could not, neither `redact_bytes` nor `redact_fields` changes anything, of the whole or of a string in it.
     """
-    if b"@" in data or _has_parameters(data) or _ESCAPED_ASCII.search(data):
+    if b"@" in data or b"=" in data or (b"%" in data and b"%3" in data) or _ESCAPED_ASCII.search(data):
         return True
+    lower = data.translate(None, _OF_NUMBERS).lower()
+    return any(sign in lower for sign in _FIELD_SIGNS)
+
+
+def redact_fields(data: bytes) -> bytes:
+    """Blank the text under every field whose name says that it is secret (`is_secret_name`), however deep in JSON within JSON.
+
+    The rest stays byte for byte as it is. For payloads that anybody may have saved in any form; see `redact_bytes` for URLs.
+
+    >>> redact_fields(b'{"languageModelApiKey": "k", "message_text": "{\\\\"api_key\\\\": \\\\"k\\\\"}"}')
+    b'{"languageModelApiKey": "", "message_text": "{\\\\"api_key\\\\": \\\\"\\\\"}"}'
+    """
     lower = data.lower()
-    return any(word in lower for word in _FIELD_WORDS)
+    if not any(name + mark in lower for name in _SECRET_ENDS for mark in (b'"', b"\\")):
+        return data
+    pieces, done = [], 0
+    for found in _ANY_FIELD.finditer(data):
+        if found.start() >= done and is_secret_name(found[2].decode()):
+            pieces.append(data[done : found.end()])
+            done = _end_of_text(data, found.end(), len(found[1]))
+    return b"".join([*pieces, data[done:]]) if pieces else data
 
 
-def redact_inner_fields(data: bytes) -> bytes:
-    """Blank secret fields of JSON that stands as a string in JSON; the rest stays byte for byte as it is."""
-    return _INNER_FIELD.sub(rb"\1", data)
+def _end_of_text(data: bytes, begin: int, escapes: int) -> int:
+    """Return where a text in JSON ends that began there, given how many backslashes stand before its quotation marks."""
+    for mark in _QUOTED.finditer(data, begin):
+        before = len(mark[1])
+        # A mark that ends the text has so many before it; one within the text has more, one that ends what is around it fewer.
+        if before <= escapes or before % (2 * escapes + 2) == escapes:
+            return mark.start() + max(0, before - escapes)
+    return len(data)
 
 
 def is_secret_name(name: str) -> bool:

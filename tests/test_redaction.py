@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from humeanalytics.redaction import StreamRedactor, redact_bytes, redact_inner_fields, redact_text
+from humeanalytics.redaction import StreamRedactor, is_secret_name, may_hold_secrets, redact_bytes, redact_fields, redact_text
 
 SECRET = "5eCr3t-Va1ue"
 
@@ -221,12 +221,42 @@ def test_memory_stays_bounded_while_it_streams() -> None:
         assert len(redactor._held) < 2_000_000
 
 
-@given(st.text(min_size=1), st.sampled_from(["api_key", "language_model_api_key", "Access-Token"]), st.text())
-def test_a_secret_in_json_that_is_a_string_in_json_goes_and_nothing_else(secret: str, name: str, other: str) -> None:
-    inner = {"type": "session_settings", name: secret, "system_prompt": other, "key": other}
-    page = {"events_page": [{"message_text": json.dumps(inner)}]}
-    left = json.loads(redact_inner_fields(json.dumps(page).encode()))
-    told = json.loads(left["events_page"][0]["message_text"])
-    assert told.keys() == inner.keys()
-    blank = name in ("api_key", "language_model_api_key")
-    assert told == inner | ({name: ""} if blank else {})
+# ------------------------------------------------------------------------------------------------ fields, however deep
+FIELDS = st.dictionaries(
+    st.sampled_from(["a", "token", "language_model_api_key", "languageModelApiKey", "text", "key", "keys"]),
+    st.text(st.sampled_from('ab"\\\\ \n{}:,é'), max_size=12),
+    max_size=4,
+)
+
+
+@given(st.lists(FIELDS, min_size=1, max_size=4), st.booleans())
+def test_secret_fields_are_blank_however_deep_and_nothing_else_changes(levels: list[dict[str, str]], spaced: bool) -> None:
+    separators = (", ", ": ") if spaced else (",", ":")
+
+    def nested(blank: bool) -> str:
+        value: dict[str, str] = {}
+        for level in levels:
+            inner = {"inner": json.dumps(value, separators=separators)} if value else {}
+            told = {name: "" if blank and is_secret_name(name) else text for name, text in level.items()}
+            value = {**told, **inner}
+        return json.dumps(value, separators=separators)
+
+    assert redact_fields(nested(False).encode()) == nested(True).encode()
+
+
+@given(st.lists(FIELDS, min_size=1, max_size=3), st.sampled_from([*PIECES, b"design", b"0.5, 0.25"]), st.booleans())
+def test_where_nothing_may_be_secret_nothing_changes(levels: list[dict[str, str]], piece: bytes, ascii_only: bool) -> None:
+    value: dict[str, object] = {"said": piece.decode("latin-1")}
+    for level in levels:
+        value = {**level, "inner": json.dumps(value, ensure_ascii=ascii_only)}
+    data = json.dumps(value, ensure_ascii=ascii_only).encode()
+    if not may_hold_secrets(data):
+        assert redact_bytes(data) == redact_fields(data) == data
+        inner = str(value["inner"]).encode()
+        assert redact_bytes(inner) == redact_fields(inner) == inner
+
+
+def test_plain_talk_is_known_to_hold_no_secrets() -> None:
+    assert not may_hold_secrets(json.dumps({"text": "A design by an author. 5 % off", "scores": [0.5, 0.25]}).encode())
+    assert may_hold_secrets(b'{"a": "{\\"x_sig\\": \\"1\\"}"}')
+    assert may_hold_secrets(json.dumps({"api_k\u0065y": 1}).encode().replace(b"key", b"k\\u0065y"))

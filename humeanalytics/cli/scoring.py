@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 ManifestOption = Annotated[Path | None, typer.Option(help="CSV that ties labels to files.", metavar="FILE")]
 OnOption = Annotated[str | None, typer.Option("--on", help="Column of the manifest that names the file.", metavar="COLUMN")]
+OnFileOrChatOption = Annotated[
+    str | None,
+    typer.Option("--on", help="Its column with the file; of chats custom_session_id, chat_id, ...", metavar="COLUMN"),
+]
 LabelOption = Annotated[list[str] | None, typer.Option("--label", help="A label for all; repeatable.", metavar="KEY=VALUE")]
 
 
@@ -119,13 +123,13 @@ def score(
 
 @app.command(epilog="Example: humeanalytics ingest downloads/ HumeAI_predictions_1f3a.json --lake lake --recordings recordings/")
 def ingest(
-    files: Annotated[list[str], typer.Argument(help="Saved answers, transcripts: files, folders, globs.", metavar="FILE...")],
+    files: Annotated[list[str], typer.Argument(help="Saved answers, chats, transcripts: files, folders.", metavar="FILE...")],
     lake: LakeOption = None,
     recordings: Annotated[
         list[str] | None, typer.Option(help="Folder of the recordings that were scored; repeatable.", metavar="FOLDER")
     ] = None,
     manifest: ManifestOption = None,
-    on: OnOption = None,
+    on: OnFileOrChatOption = None,
     label: LabelOption = None,
     no_raw: Annotated[bool, typer.Option("--no-raw", help="Keep the tables only, not the answers as they came.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Read again what could not be read before.")] = False,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
+from humeanalytics.api.blocking import in_thread
 from humeanalytics.api.evi import EviApi
 from humeanalytics.errors import HumeAnalyticsError
+from humeanalytics.jobs.chat_labels import ChatManifest, label_chats, read_chat_manifest
 from humeanalytics.jobs.export_choice import ExportChoice, ids_of, moment_ms
 from humeanalytics.jobs.export_flow import ExportFlow
 from humeanalytics.jobs.export_pages import API
@@ -31,6 +34,9 @@ def export_chats(
     group: str | Sequence[str] | None = None,
     audio: bool = False,
     embeddings: bool = False,
+    manifest: str | os.PathLike[str] | None = None,
+    on: str | None = None,
+    labels: Mapping[str, str] | None = None,
     with_token: bool = False,
     settings: Settings | None = None,
     lock_wait_s: float = 0.0,
@@ -51,6 +57,10 @@ def export_chats(
         group: The chats of these groups, by id.
         audio: Also have the sound of each chat made, and fetch it.
         embeddings: Also keep the 768 numbers of each stretch of speech in ``chat_segments``.
+        manifest: A CSV that ties labels to chats; each row labels all chats in the lake (or of those chosen) that it fits.
+        on: The column that names them: ``chat_id``, ``chat_group_id`` or ``custom_session_id``. Default: the first of these
+            that the manifest has.
+        labels: Labels for the chats that this call reads, or chooses.
         with_token: Use an access token instead of the key; takes ``settings.secret_key``.
         settings: Key, host and limits. Default: from the environment (`load_settings`).
         lock_wait_s: How long to wait for another export into this lake, in seconds.
@@ -61,7 +71,7 @@ def export_chats(
 
     Raises:
         LakeLocked: Another export into this lake runs.
-        UsageError: ``since`` or ``until`` is no time.
+        UsageError: ``since`` or ``until`` is no time, or the manifest names no chats.
         ApiError, ServiceUnreachable: The service cannot be asked. What was read is in the lake.
 
     Examples:
@@ -70,13 +80,23 @@ def export_chats(
         ...     ha.export_chats("lake", settings=hume.settings)
     """
     choice = ExportChoice(moment_ms(since), moment_ms(until), config, ids_of(chat), ids_of(group), audio, embeddings)
+    said = _Said(None if manifest is None else read_chat_manifest(manifest, on), dict(labels or {}))
     with show_progress(progress) as shown:
-        return run_sync(_export(lake, choice, settings or load_settings(), lock_wait_s, shown, with_token=with_token))
+        return run_sync(_export(lake, choice, said, settings or load_settings(), lock_wait_s, shown, with_token=with_token))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is said of chats."""
+
+    manifest: ChatManifest | None
+    labels: Mapping[str, str]
 
 
 async def _export(
     lake: Lake | str | os.PathLike[str] | None,
     choice: ExportChoice,
+    said: _Said,
     settings: Settings,
     lock_wait_s: float,
     progress: Progress,
@@ -90,11 +110,14 @@ async def _export(
         summary = RunSummary("export", opened.uri, run_id)
         async with EviApi(settings, with_token=with_token) as api:
             await begin_at(api, opened, ledger, summary)
-            flow = ExportFlow(opened, ledger, api, choice, run_id, progress)
+            flow = ExportFlow(opened, ledger, api, choice, run_id, progress, labels=said.labels)
             try:
                 await flow.run()
             except (HumeAnalyticsError, asyncio.CancelledError) as error:
                 ended = error
+        if not isinstance(ended, asyncio.CancelledError):
+            chats = flow.loader.chats_loaded | (flow.chosen or set())
+            await in_thread(lambda: label_chats(opened, said.manifest, said.labels, chats, summary, flow=API, among=flow.chosen))
         summary.chats, summary.rows = flow.counts, flow.loader.rows_loaded
         for row in flow.loader.errors:
             summary.add_error(row["uri"], row["message"])

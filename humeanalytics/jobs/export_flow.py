@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,12 +43,23 @@ class _Listed:
 
 
 class ExportFlow:
-    """One run of an export."""
+    """One run of an export. Of one that is of some chats only, ``chosen`` says of which."""
 
-    def __init__(self, lake: Lake, ledger: Ledger, api: EviApi, choice: ExportChoice, run_id: str, progress: Progress) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        ledger: Ledger,
+        api: EviApi,
+        choice: ExportChoice,
+        run_id: str,
+        progress: Progress,
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
         self._lake, self._ledger, self._api, self._choice, self._progress = lake, ledger, api, choice, progress
         self._maker = TableMaker(lake.raw.folder, api.origin, run_id, choice.embeddings)
-        self.loader = ChatLoader(lake, api.origin, run_id)
+        self.loader = ChatLoader(lake, api.origin, run_id, labels=labels)
+        self.chosen: set[str] | None = None
         self.counts: Counter[str] = Counter()
         self._known: dict[str, KnownChat] = {}
         self._failed: set[str] = set()
@@ -64,6 +75,7 @@ class ExportFlow:
         with ChatIntake(self._maker, self.loader) as intake:
             listed = await self._list(intake)
             wanted = self._wanted(listed)
+            self.chosen = {*wanted, *listed.chats} if self._choice.is_partial else None
             self.counts.update(found=len(listed.chats), known=len(listed.chats.keys() - set(wanted)))
             intake.expect(len(wanted))
             await self._read_all(wanted, listed, intake)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from humeanalytics.api.evi import SavedAudio
 from humeanalytics.jobs.bookkeeping import Row, error_row, load_rows, of_ms
+from humeanalytics.jobs.chat_labels import label_rows
 from humeanalytics.jobs.export_pages import API
 from humeanalytics.jobs.export_tables import ReadChat, Tables
+from humeanalytics.jobs.saved_known import items_by_chat
 from humeanalytics.lake.lake import Lake
 from humeanalytics.lake.raw import RawResponse
 from humeanalytics.recordings import chat_recording_id, item_id
@@ -19,8 +21,11 @@ from humeanalytics.tables.evi import Problem
 class ChatLoader:
     """Loads what was read. Not for several threads at once."""
 
-    def __init__(self, lake: Lake, origin: str, run_id: str) -> None:
+    def __init__(self, lake: Lake, origin: str, run_id: str, *, labels: Mapping[str, str] | None = None) -> None:
         self._lake, self._origin, self._run_id = lake, origin, run_id
+        self._labels = dict(labels or {})
+        self._known_items: defaultdict[str, list[str]] | None = None
+        self.chats_loaded: set[str] = set()
         self.rows_loaded: Counter[str] = Counter()
         self.errors: list[Row] = []
 
@@ -32,12 +37,12 @@ class ChatLoader:
             chats: The chats that are in them.
         """
         errors = [*self._problems(made.problems), *self._miscounts(chats, made.events)]
-        beside = {"items": [self._item_row(chat) for chat in chats if chat.is_new], "errors": errors}
-        load_rows(self._lake, beside, flow=API, run_id=self._run_id)
+        load_rows(self._lake, {**self._items(chats), "errors": errors}, flow=API, run_id=self._run_id)
         members = {"kind": "chats", "chats": [chat.chat_id for chat in chats]}
         counts = self._lake.loads.commit_all(made.load_id, flow=API, run_id=self._run_id, members=members, tables=made.tables)
         self.rows_loaded.update({name: rows for name, rows in counts.items() if name != "responses"})
         self.errors += errors
+        self.chats_loaded |= {chat.chat_id for chat in chats}
 
     def load_audio(self, saved: SavedAudio, kept: RawResponse) -> None:
         """Say where the sound of a chat lies, which is on disk."""
@@ -78,6 +83,17 @@ class ChatLoader:
                 message = f"Hume counts {counted:,} events in chat {chat.chat_id}; {read.get(chat.chat_id, 0):,} could be read."
                 found.append(self._error(chat.chat_id, message, "CountDiffers"))
         return found
+
+    def _items(self, chats: Sequence[ReadChat]) -> dict[str, list[Row]]:
+        """Return items of chats that have none yet (one that was saved by somebody has), and labels of all."""
+        if self._known_items is None:
+            self._known_items = items_by_chat(self._lake)
+        known = self._known_items
+        new = [self._item_row(chat) for chat in chats if chat.is_new and not known[chat_recording_id(chat.chat_id)]]
+        for row in new:
+            known[row["recording_id"]].append(row["item_id"])
+        of_items = {each: self._labels for chat in chats for each in known[chat_recording_id(chat.chat_id)]}
+        return {"items": new, "labels": label_rows(self._lake, of_items) if self._labels else []}
 
     def _item_row(self, chat: ReadChat) -> Row:
         uri, recording_id = uri_of_chat(self._origin, chat.chat_id), chat_recording_id(chat.chat_id)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from humeanalytics.jobs.bookkeeping import Row
 from humeanalytics.lake.raw import RawResponse, RawStore
-from humeanalytics.redaction import may_hold_secrets, redact_inner_fields
+from humeanalytics.redaction import may_hold_secrets, redact_fields
 
 API = "evi"
 
@@ -97,7 +97,7 @@ def keep_pages(raw: RawStore, origin: str, pages: Sequence[ReadPage]) -> list[Ke
 
 def _keep(raw: RawStore, origin: str, page: ReadPage) -> KeptPage:
     is_clean = not may_hold_secrets(page.data)
-    data = page.data if is_clean else redact_inner_fields(page.data)  # whole: nothing is cut in the middle of a field
+    data = page.data if is_clean else redact_fields(page.data)  # whole: nothing is cut in the middle of a field
     with raw.writer(API, page.kind) as writer:
         writer.write(data, b"" if is_clean else None)
         response = writer.commit({"origin": origin, "uri": page.uri, "received_at": page.seen_at.isoformat()})

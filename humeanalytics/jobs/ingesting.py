@@ -13,6 +13,7 @@ from pathlib import Path
 
 from humeanalytics.errors import Interrupted, LakeMixed, UsageError
 from humeanalytics.jobs.bookkeeping import take_back, uri_of
+from humeanalytics.jobs.chat_labels import chats_of_files, is_chat_column, label_chats, read_chat_manifest
 from humeanalytics.jobs.flow import end_run, open_flow
 from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.load_content import load_id_of
@@ -21,6 +22,7 @@ from humeanalytics.jobs.processes import WorkerDied, cores, map_in_order, worker
 from humeanalytics.jobs.progress import Progress, show_progress
 from humeanalytics.jobs.relabelling import relabel
 from humeanalytics.jobs.sameness import Sameness
+from humeanalytics.jobs.saved_chats import Beside, take_chats
 from humeanalytics.jobs.saved_files import limits_of
 from humeanalytics.jobs.saved_inputs import SavedInput, find_saved
 from humeanalytics.jobs.saved_known import known_ties, places_met, recordings_by_md5, scored_uris
@@ -66,11 +68,13 @@ def ingest(
     Args:
         files: Files, folders (searched through, whatever the names in them) and glob patterns. What each is shows in it:
             predictions of v0 batch jobs in JSON (of the API, the platform, a webhook, an SDK, wrapped), artifacts (a ZIP, a
-            folder it was extracted to, a single CSV), answers of v1, and transcripts and speaker turns (WebVTT, SubRip, JSON
+            folder it was extracted to, a single CSV), answers of v1, chats of EVI (pages of its history in any order, dumps of
+            SDKs, captures of its socket, webhooks), and transcripts and speaker turns (WebVTT, SubRip, JSON
             of Whisper and WhisperX, TextGrid, RTTM) of recordings they are named after; any of them packed with gzip, zstd or
             ZIP.
         lake: A `Lake`, or where one is or shall be. Default: the setting ``lake``.
-        manifest: A CSV that ties labels to the recordings by name; ``on`` names the column that names them.
+        manifest: A CSV that ties labels to the recordings by name; ``on`` names the column that names them. Of chats that is
+            ``chat_id``, ``chat_group_id`` or ``custom_session_id``, and its rows label whatever chats in the lake they fit.
         labels: Labels for everything in this call.
         recordings: Folders or files of the recordings that were scored: results are tied to them by their md5 sum, or by a
             name that only one of them has.
@@ -104,7 +108,8 @@ def ingest(
     inputs = find_saved(_listed(files), leave=leave | {source.uri for source in media})
     if not inputs:
         raise UsageError("There is no file in what was given.")
-    rows = None if manifest is None else read_manifest(Path(manifest), on=on)
+    of_chats = None if manifest is None or not is_chat_column(on) else read_chat_manifest(manifest, on)
+    rows = None if manifest is None or of_chats is not None else read_manifest(Path(manifest), on=on)
     of_media = Labelling(rows, labels or {}, media)
     with (
         show_progress(progress) as shown,
@@ -119,13 +124,16 @@ def ingest(
             work.take(inputs, executor, retry_failed=retry_failed, rehash=rehash)
             tie_media(opened, media, of_media, summary, shown)
             settle(opened, summary)
+            work.take_chats()
             words = WordFiles(work.words, work.waiting, keep_raw=raw)
             take_words(opened, ledger, words, media, of_media, summary, shown, settings)
             relabel(opened, rows, labels or {}, work.known_before, work.scorings, summary)
+            chats = work.chats | (chats_of_files(opened, work.known_before) if labels or of_chats else set())
+            label_chats(opened, of_chats, labels or {}, chats, summary, flow=FLOW)
         except KeyboardInterrupt:
             raise Interrupted("Stopped. What was loaded is there; the same call goes on where this one ended.") from None
         work.conclude()
-        summary.exit_code = 3 if summary.files["failed"] else 0
+        summary.exit_code = 3 if summary.files["failed"] or summary.chats["with_errors"] else 0
         end_run(opened, ledger, summary, FLOW, begun)
         return summary
 
@@ -171,6 +179,8 @@ class _Ingest:
         self.known_before: list[str] = []
         self.words: dict[SavedInput, bool] = {}
         self.waiting: set[str] = set()
+        self.chats: set[str] = set()
+        self._with_chats: dict[SavedInput, Beside] = {}
 
     def take(
         self, inputs: Sequence[SavedInput], executor: Executor | None, *, retry_failed: bool = False, rehash: bool = False
@@ -240,9 +250,12 @@ class _Ingest:
             self._lake.loads.renew(task.load_id)
             for saved, found in result.found:
                 failed = self._count(saved, found, known)
-                if any(isinstance(each, Unread) and each.words for each in found):
+                if _has_chats(found):
+                    is_new = any(isinstance(each, Payload) and each.uri not in known for each in found)
+                    self._with_chats[saved] = Beside(failed, is_new)
+                if _has_words(found):
                     self.words[saved] = failed
-                else:
+                elif not _has_chats(found):
                     done.append((saved, failed))
             meter.tell(result)
         self._commit(load, done)
@@ -263,14 +276,27 @@ class _Ingest:
                 self._summary.kinds[_kind(saved, each)] += 1
                 self._scores_rounded += each.scores_rounded
                 self._names_doubled += each.names_doubled
-            elif each.error is None and not each.words:
+            elif each.error is None and not each.words and not each.chats:
                 self._summary.kinds[each.message] += 1
         for error in errors:
             self._summary.add_error(error.uri, error.message)
-        if not any(isinstance(each, Unread) and each.words for each in found):  # those are counted when they are tied
+        if not _has_words(found) and not _has_chats(found):  # those are counted when they are tied, and loaded
             became = "without_scores" if not uris else "loaded" if uris - set(known) else "known"
             self._summary.files["failed" if errors else became] += 1
         return bool(errors)
+
+    def take_chats(self) -> None:
+        """Load the chats that were met: what all files of this run tell of one, together."""
+        self.chats = take_chats(
+            self._lake,
+            self._ledger,
+            self._with_chats,
+            self._summary,
+            self._progress,
+            self._settings,
+            keep_raw=self._keep_raw,
+            uncounted=self.words,
+        )
 
     def conclude(self) -> None:
         """Say what the user should know, and in how many places each scoring of this run was met."""
@@ -304,6 +330,14 @@ class _Meter:
         left_s = taken_s * (self._size_bytes - self._read_bytes) / max(self._read_bytes, 1)
         left = f", {left_s / 60:.0f} min left" if left_s >= 90 else f", {left_s:.0f} s left" if left_s >= 1 else ""
         self._progress.stage("ingest", self._read, self._inputs, f"{self._read_bytes / 1e6 / taken_s:,.0f} MB/s{left}")
+
+
+def _has_words(found: Sequence[Payload | Unread]) -> bool:
+    return any(isinstance(each, Unread) and each.words for each in found)
+
+
+def _has_chats(found: Sequence[Payload | Unread]) -> bool:
+    return any(isinstance(each, Unread) and each.chats for each in found)
 
 
 def _kind(saved: SavedInput, payload: Payload) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 from humeanalytics.errors import LakeTooNew
 from humeanalytics.jobs.ledger_file import chunks
 from humeanalytics.receiver.bodies import Webhook
-from humeanalytics.redaction import redact_bytes, redact_inner_fields
+from humeanalytics.redaction import redact_bytes, redact_fields
 
 STORE_FILE = "deliveries.sqlite"
 CHAT: Final = "chat"
@@ -111,7 +111,7 @@ class DeliveryStore:
     # -------------------------------------------------------------------------------------------------- what is delivered
     def take_webhook(self, webhook: Webhook) -> bool:
         """Keep a webhook, and what is to be done about it; return whether it is new."""
-        body = redact_bytes(redact_inner_fields(webhook.body))
+        body = redact_bytes(redact_fields(webhook.body))
         if webhook.chat_id:
             key = "\n".join(("evi", webhook.event_name, webhook.chat_id, webhook.tool_call_id))
         else:

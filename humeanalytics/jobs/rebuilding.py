@@ -17,6 +17,8 @@ from humeanalytics.errors import ItemError
 from humeanalytics.jobs import batch, export_pages, expression_scoring, saved_load
 from humeanalytics.jobs.answers import SAVED, saved_scoring_ids
 from humeanalytics.jobs.bookkeeping import Row, kept_rows, uri_of, utc
+from humeanalytics.jobs.chat_payloads import ChatPayload
+from humeanalytics.jobs.chat_rebuilding import KeptChats, kept_chats, rebuilt
 from humeanalytics.jobs.expression_answers import add_measured, measured
 from humeanalytics.jobs.expression_rebuilding import KeptUploads, unfinished_jobs
 from humeanalytics.jobs.flow import end_run, open_flow, state_folder
@@ -49,7 +51,7 @@ def rebuild(
     Older versions of the lake stay readable.
 
     Raises:
-        LakeLocked: A score or an ingest works on the lake.
+        LakeLocked: A score, an ingest or an export works on the lake.
 
     Examples:
         >>> import humeanalytics as ha
@@ -63,6 +65,7 @@ def rebuild(
             flow_lock(locks, batch.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),
             flow_lock(locks, expression_scoring.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),
             flow_lock(locks, saved_load.FLOW, lake_uri=opened.uri, wait_s=lock_wait_s),
+            flow_lock(locks, export_pages.API, lake_uri=opened.uri, wait_s=lock_wait_s),
         ):
             summary = RunSummary(FLOW, opened.uri, run_id, synthetic=bool(opened.identity.synthetic))
             for dead in opened.loads.pending(flow=FLOW):
@@ -97,6 +100,15 @@ class _Kept:
         return str(self.meta.get("received_at") or ""), int(self.meta.get("nth") or 0), self.path
 
 
+#: Every load, with the answers that it is made of: a batch of saved chats may be of a list that an earlier one brought.
+_PLACES = """
+SELECT load_id, response_id, uri FROM loads LEFT JOIN (
+    SELECT load_id, response_id, uri FROM responses_all
+    UNION SELECT load_id, response_id, uri FROM scoring_sources_all WHERE dialect = 'evi'
+) USING (load_id)
+"""
+
+
 class _Rebuild:
     def __init__(self, lake: Lake, summary: RunSummary, unfinished: set[str]) -> None:
         self._lake, self._summary, self._unfinished = lake, summary, unfinished
@@ -105,25 +117,29 @@ class _Rebuild:
         self._by_md5: dict[str, str] = {}
         self._load_id = uuid.uuid4().hex
         self._in_tables: set[str] = set()
+        self._chats = KeptChats()
 
     def run(self) -> None:
         spool = _pending(self._lake) / f"{self._load_id}.spool"
         # What comes to the lake from now on may be read here and is not replaced: labels are never held up.
         loads, kept = self._loads(), self._kept()
+        self._chats = kept_chats(self._lake)
         self._in_tables = {response_id for places in loads.values() for response_id, _ in places}
-        unread: dict[str, str] = {}
+        unread = dict(self._chats.failed)
+        paths = {each.response_id: each.path for each in kept} | self._chats.paths
         try:
             while True:
-                stays = self._stay(loads, {each.response_id for each in kept} - unread.keys())
+                stays = self._stay(loads, paths.keys() - unread.keys())
                 there = {place for load_id in stays for place in loads[load_id]}
-                pieces, failed = self._spool_all(spool, [each for each in kept if each.place not in there], stays)
+                gone = {place for load_id in loads.keys() - stays for place in loads[load_id]}
+                chats = [each for each in self._chats.payloads if each.place not in there or each.place in gone]
+                pieces, failed = self._spool_all(spool, [each for each in kept if each.place not in there], chats, stays)
                 if failed.keys() <= unread.keys():
                     break
                 unread |= failed  # their loads stay as they are, which makes a difference to what is new in the others
             self._commit(pieces, loads.keys() - stays)
         finally:
             shutil.rmtree(spool, ignore_errors=True)
-        paths = {each.response_id: each.path for each in kept}
         self._summary.files.update(found=len(paths), failed=len(unread), read=len(paths) - len(unread))
         for response_id, message in unread.items():
             self._summary.add_error(paths[response_id], message)
@@ -141,7 +157,7 @@ class _Rebuild:
 
     def _loads(self) -> dict[str, set[_Place]]:
         """Return every load there is, with the answers that it is made of."""
-        rows = self._lake.sql("SELECT load_id, response_id, uri FROM loads LEFT JOIN responses_all USING (load_id)").rows()
+        rows = self._lake.sql(_PLACES).rows()
         loads: dict[str, set[_Place]] = {row["load_id"]: set() for row in rows}
         for row in rows:
             if row["response_id"] is not None:
@@ -158,7 +174,9 @@ class _Rebuild:
             if not ({response_id for response_id, _ in places} <= raw if places else load_id in again)
         }
 
-    def _spool_all(self, spool: Path, kept: Sequence[_Kept], stays: set[str]) -> tuple[dict[str, list[Path]], dict[str, str]]:
+    def _spool_all(
+        self, spool: Path, kept: Sequence[_Kept], chats: Sequence[ChatPayload], stays: set[str]
+    ) -> tuple[dict[str, list[Path]], dict[str, str]]:
         """Read every answer, oldest first, and lay its rows down by table: they may be more than memory holds.
 
         Returns:
@@ -189,6 +207,8 @@ class _Rebuild:
                 failed |= dict.fromkeys((answer.response_id for answer in answers), str(error))
                 continue
             self._lay_down(load, spool, pieces)
+        for load in rebuilt(self._lake, chats, self._load_id):
+            self._lay_down(load, spool, pieces)
         return pieces, failed
 
     def _lay_down(self, load: LoadContent, spool: Path, pieces: dict[str, list[Path]]) -> None:
@@ -200,7 +220,7 @@ class _Rebuild:
                 pieces[table].append(path)
 
     def _kept(self) -> list[_Kept]:
-        """Return what is kept of scores, and of what people said, oldest first. Loads of chats stay as they are."""
+        """Return what is kept of scores, and of what people said, oldest first. Chats are another matter: see `kept_chats`."""
         found = [
             _Kept(file.response_id, file.path, meta)
             for file in self._lake.raw.list()

@@ -162,6 +162,22 @@ def recordings_of(lake: Lake, files: Collection[str], scorings: Collection[str])
     return {row["recording_id"] for row in found}
 
 
+def payloads_of(lake: Lake, files: Collection[str]) -> set[tuple[str, str]]:
+    """Return the payloads of chats that some saved files are, or hold: (response id, URI)."""
+    rows = _rows(lake, "responses", ("response_id", "uri", "api"), api={"evi"})
+    known = set(files)
+    return {(row["response_id"], row["uri"]) for row in rows if any(place in known for place in _places(row["uri"] or ""))}
+
+
+def items_by_chat(lake: Lake) -> defaultdict[str, list[str]]:
+    """Return the ids of the items that chats have, by the id of the chat as a recording."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for row in _rows(lake, "items", ("recording_id", "item_id")):
+        if row["recording_id"].startswith("chat:") and row["item_id"] not in found[row["recording_id"]]:
+            found[row["recording_id"]].append(row["item_id"])
+    return found
+
+
 def _places(uri: str) -> Iterator[str]:
     """Yield a URI and, of a member of an archive, what may be the archive's."""
     parts = uri.split("!/")

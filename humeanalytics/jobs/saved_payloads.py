@@ -101,6 +101,8 @@ class _Reader:
                         yield Unread(uri, None, part.detected.about, ended_at=_ended_at(part))
                     elif part.detected.kind == Kind.WORDS:
                         yield Unread(uri, None, part.detected.about, words=True)
+                    elif part.is_evi:
+                        yield Unread(uri, None, part.detected.about, chats=True)
                     elif not is_hidden(part.member):
                         foreign.append(part)
                 if foreign or nth < 0:

@@ -96,7 +96,8 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What gave no rows: with an ``error``, or without one if it is an answer of Hume's that holds no scores, or ``words``.
+    """What gave no rows: with an ``error``, or without one if it is an answer of Hume's that holds no scores, or ``words``, or
+    ``chats``.
 
     Of the details of jobs ``ended_at`` says when each ended, by its id.
     """
@@ -105,6 +106,7 @@ class Unread:
     error: str | None
     message: str
     words: bool = False
+    chats: bool = False
     ended_at: Mapping[str, datetime] = field(default_factory=dict)
 
 

@@ -25,7 +25,7 @@ class RunSummary:
     Attributes:
         verb: ``score``, ``ingest``, ...
         chats: Chats of EVI: ``found`` in the lists that were read, ``known``, ``new``, ``read_again``, ``gone``, ``failed``,
-            ``audio`` fetched, ``audio_failed``.
+            ``audio`` fetched, ``audio_failed``; in saved files ``found``, ``new``, ``grown``, ``met_before``, ``with_errors``.
         recordings: Recordings by what became of them: ``found``, ``done``, ``known`` (scored before), ``failed``,
             ``failed_before``, ``unknown``, ``under_way``, ``refused`` (never sent).
         jobs: Jobs of this run by state.

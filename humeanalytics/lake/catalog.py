@@ -39,6 +39,8 @@ _OF_CHATS = ("chats", "chat_events")
 _ROWS_OF_CHATS = ("chat_events", "chat_segments")
 _VIEWS = ("scores_v1", "spoken", "coverage", "costs", "conversations", "tool_usage", "prompt_versions")
 _WITH_EXPRESSIONS = ("transcript", "turns")
+#: Views whose rows are of a chat, or of several, and have labels too.
+_CHAT_VIEWS = {"transcript": "of_chats_labelled", "turns": "of_chats_labelled", "conversations": "conversations_labelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Catalog:
         self._columns: dict[str, dict[str, str]] = {}
         self._relations: dict[str, Relation] = {}
         self._label_keys: list[str] = []
+        self._view_columns: dict[str, list[str]] = {}
         self._has_ties = False
         self._hides_rows_of_chats = False
         self._rescored = False
@@ -260,9 +263,19 @@ class Catalog:
         self._make("top_expressions", f"CREATE OR REPLACE MACRO main.top_expressions(table_name, k := 10) AS TABLE {macro}")
         made = ("names", "scores_v0", *_VIEWS, *_WITH_EXPRESSIONS)
         found = {name: Relation(name, "view", views.view_text(name).about) for name in made}
+        for name, text in _CHAT_VIEWS.items():
+            self._view(f"{name}_labelled", views.labelled(name, self._columns_of_view(name), self._label_keys, text))
+            found[f"{name}_labelled"] = Relation(f"{name}_labelled", "view", views.view_text(text).about)
         return found | {"top_expressions": Relation("top_expressions", "macro", views.view_text("top_expressions").about)}
 
     # -------------------------------------------------------------------------------------------------------------- parts
+    def _columns_of_view(self, name: str) -> list[str]:
+        """Return the columns of a view."""
+        made = self._made[f"main.{name}"]
+        if made not in self._view_columns:
+            self._view_columns[made] = [column for column, *_ in self._rows(f"DESCRIBE main.{identifier(name)}")]
+        return self._view_columns[made]
+
     def _columns_of(self, name: str, state: LakeSnapshot) -> dict[str, str]:
         """Return column -> DuckDB type: those declared, then whatever else the lake has."""
         declared = TABLES[name].schema if name in TABLES else pa.schema([])

@@ -277,7 +277,7 @@ class Lake:
         return self.sql(f"FROM {identifier(table)}")
 
     def labelled(self, table: str) -> Query:
-        """Return a table of scores, or ``items``, with its labels as columns.
+        """Return a table or view of scores, of chats or of what was said in them, or ``items``, with its labels as columns.
 
         Raises:
             TableNotFound: There is no such table.

@@ -114,13 +114,16 @@ def label_columns(keys: Sequence[str], taken: Iterable[str]) -> list[str]:
     return columns
 
 
-def labelled(table: str, columns: Sequence[str], keys: Sequence[str]) -> str:
-    """Return a table with its labels as columns; a score table also says whose each row is."""
-    whose = {} if table == "items" else {name: name for name in ("item_id", "uri", "name")}
+def labelled(table: str, columns: Sequence[str], keys: Sequence[str], view: str = "scores_labelled") -> str:
+    """Return a table with its labels as columns; of any but items and conversations each row also says whose it is."""
+    whose = {} if table in ("items", "conversations") else {name: name for name in ("item_id", "uri", "name")}
     whose = {name: f"item_{name}" if name in columns else name for name in whose}
     named = label_columns(keys, [*columns, *whose.values()])
     labels = "".join(f", l.label_{i} AS {identifier(name)}" for i, name in enumerate(named))
+    if table == "conversations":
+        joined = "".join(f", string_agg(DISTINCT i.label_{n}, ', ' ORDER BY i.label_{n}) AS label_{n}" for n in range(len(keys)))
+        return view_text("conversations_labelled").fill(labels=labels, joined=joined)
     if table == "items":
         return view_text("items_labelled").fill(labels=labels)
     items = "".join(f", l.{name} AS {identifier(column)}" for name, column in whose.items())
-    return view_text("scores_labelled").fill(table=table, items=items, labels=labels)
+    return view_text(view).fill(table=table, items=items, labels=labels)

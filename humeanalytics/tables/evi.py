@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -64,6 +65,9 @@ class EviBook:
     Args:
         origin: The host it all came from, or ``saved``: part of what tells one answer from another.
 
+    Attributes:
+        chats: The chats that were met so far, and how many events of each.
+
     Examples:
         >>> book = EviBook()
         >>> book.read(b'{"id": "g", "page_number": 0, "page_size": 1, "total_pages": 1, "events_page": [{"id": "e", '
@@ -75,9 +79,17 @@ class EviBook:
     def __init__(self, *, origin: str = "saved") -> None:
         self._origin = origin
         self._gathered = Gathered()
+        self.chats: Counter[str] = Counter()
 
     def read(
-        self, data: bytes | BinaryIO, *, name: str = "the answer", seen_at: datetime | None = None, is_clean: bool | None = None
+        self,
+        data: bytes | BinaryIO,
+        *,
+        name: str = "the answer",
+        seen_at: datetime | None = None,
+        only: Collection[str] | None = None,
+        account: bool = True,
+        is_clean: bool | None = None,
     ) -> None:
         """Read a payload. Of one that is broken nothing is taken.
 
@@ -85,19 +97,31 @@ class EviBook:
             data: The bytes, or a file opened for reading bytes.
             name: What errors call it.
             seen_at: When Hume gave it, or when its file was last changed: of two that differ the later holds.
+            only: Take of these chats alone what it tells, for who has too many to hold; None takes all.
+            account: Whether to take what it tells of groups, sound, configurations, prompts and tools.
             is_clean: Whether it is known that it holds no secrets: then nobody looks for them again.
 
         Raises:
             NotHumeData: It is something else; says what it looks like.
             UnreadableResponse: It is broken; says where.
         """
-        if isinstance(data, bytes) and read_plain_page(data, self._gathered, seen_at, is_clean=is_clean):
-            return
-        self.read_values(values_in(data, name), name=name, seen_at=seen_at)
+        gathered = Gathered(only=only)
+        if isinstance(data, bytes) and read_plain_page(data, gathered, seen_at, is_clean=is_clean):
+            self._absorb(gathered, account)
+        else:
+            self.read_values(values_in(data, name), name=name, seen_at=seen_at, only=only, account=account)
 
-    def read_values(self, values: Any, *, name: str = "the answer", seen_at: datetime | None = None) -> None:
+    def read_values(
+        self,
+        values: Any,
+        *,
+        name: str = "the answer",
+        seen_at: datetime | None = None,
+        only: Collection[str] | None = None,
+        account: bool = True,
+    ) -> None:
         """Read what was decoded from JSON already: an iterable of values. See `read`."""
-        gathered = Gathered()
+        gathered = Gathered(only=only)
         reader = Reader(gathered, seen_at)
         for value in values:
             reader.read(value)
@@ -105,7 +129,12 @@ class EviBook:
         if not gathered.found:
             raise NotHumeData(f"{name}: this is JSON without anything of EVI's history in it.", item=name)
         gathered.name_the_nameless()
-        self._gathered.absorb(gathered)
+        self._absorb(gathered, account)
+
+    def _absorb(self, gathered: Gathered, account: bool) -> None:
+        self.chats.update({chat_id: len(chat.events) for chat_id, chat in gathered.chats.items()})
+        self.chats.update(gathered.passed_over)
+        self._gathered.absorb(gathered, account=account)
 
     def finish(self, *, load_id: str | None = None, embeddings: bool = False) -> FlattenedEvi:
         """Return the tables.
@@ -164,7 +193,9 @@ def _chat_rows(chat: Chat, rows: dict[str, Rows], problems: list[Problem], origi
     """Add all rows of a chat to their tables."""
     ordered = chat.in_order()
     events = [event for _, event in ordered]
-    told = session_of(events) | {key: value for key, value in folded(chat.facts).items() if value is not None}
+    # A socket may have told what its session is called, also where its messages give way to those of the history.
+    of_session = session_of([*(event for event in chat.events.values() if event.form == "socket"), *events])
+    told = of_session | {key: value for key, value in folded(chat.facts).items() if value is not None}
     told["form"] = told.get("form") or (events[0].form if events else "webhook")
     told |= {"chat_id": chat.chat_id, "events": len(events)}
     read = [_read_event(event, problems, embeddings) for event in events]

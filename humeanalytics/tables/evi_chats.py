@@ -56,12 +56,14 @@ class Facts:
 
     @property
     def weight(self) -> tuple[Any, ...]:
-        """Which of two tellings holds: the later one, by when it was seen, else by what it knows to have happened.
+        """Which of two tellings holds: of a chat that ended, one that knows so; the later one, by when it was seen; else by what
+        it knows to have happened. (A file that was copied looks younger than it is.)
 
         What a list of events tells of its chats in passing holds only where nothing else is told.
         """
         known = (self.told.get("end_timestamp_raw"), self.told.get("modified_at_raw"), self.told.get("event_count"))
         return (
+            bool(self.told.get("end_timestamp_raw")),
             self.seen_at.timestamp() if self.seen_at else 0.0,
             *(each or 0 for each in known),
             repr(sorted(self.told.items())),
@@ -120,7 +122,8 @@ class Chat:
         An ordinal is the event's place in the server's list where every event has one of its own. Where places contradict each
         other (lists without page numbers, pages from the end of a chat that grew), time decides, then place.
         """
-        events = list(self.events.values())
+        # Messages of a socket are those of the history, under other ids: where that is known they would be told twice.
+        events = [event for event in self.events.values() if event.form == "history"] or list(self.events.values())
         for forward, backward in _LISTS:
             totals = self.totals.get(backward, set())
             total = next(iter(totals)) if len(totals) == 1 else 0

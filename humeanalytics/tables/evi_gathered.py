@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from humeanalytics.tables.evi_chats import Chat, Event, Facts, made_id
@@ -31,6 +32,8 @@ class Gathered:
         problems: What could not be read.
         met: Tables of which there was a list, even an empty one.
         found: How many things of EVI's there were.
+        only: The chats whose events are wanted; None wants all.
+        passed_over: Of the other chats, how many events there were.
     """
 
     chats: dict[str, Chat] = field(default_factory=dict)
@@ -42,25 +45,35 @@ class Gathered:
     problems: list[Problem] = field(default_factory=list)
     met: set[str] = field(default_factory=set)
     found: int = 0
+    only: Collection[str] | None = None
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     def chat(self, chat_id: str) -> Chat:
         """Return a chat, known before or not."""
         return self.chats.get(chat_id) or self.chats.setdefault(chat_id, Chat(chat_id))
 
     def add(self, event: Event) -> None:
-        """Take an event in."""
-        self.chat(event.chat_id).add(event)
+        """Take an event in, if it is wanted."""
+        if self.only is None or event.chat_id in self.only or event.chat_id == NO_CHAT:
+            self.chat(event.chat_id).add(event)
+        else:
+            self.passed_over[event.chat_id] += 1
 
-    def absorb(self, other: Gathered) -> None:
-        """Take in all that another payload told."""
+    def absorb(self, other: Gathered, *, account: bool = True) -> None:
+        """Take in what another payload told of wanted chats and, of an ``account``, what else there is."""
         for chat_id, chat in other.chats.items():
-            self.chat(chat_id).absorb(chat)
-        for name in ("groups", "audio", "configs", "prompts", "tools"):
-            for key, facts in getattr(other, name).items():
-                getattr(self, name)[key] += facts
-        self.problems += other.problems
+            if other.only is not None and chat_id not in other.only:
+                continue
+            if chat_id in self.chats:
+                self.chats[chat_id].absorb(chat)
+            else:
+                self.chats[chat_id] = chat
+        self.problems += [each for each in other.problems if other.only is None or each.chat_id in other.only]
         self.met |= other.met
         self.found += other.found
+        for name in ("groups", "audio", "configs", "prompts", "tools") if account else ():
+            for key, facts in getattr(other, name).items():
+                getattr(self, name)[key] += facts
 
     def name_the_nameless(self) -> None:
         """Give the events of which no chat is known one of their own, named by what it holds."""

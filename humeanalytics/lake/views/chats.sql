@@ -1,9 +1,9 @@
 -- One chat: one session of somebody with an assistant (EVI). All that was ever told of it: where tellings differ, the latest
--- (what knows its status before what does not).
+-- (what knows its status before what does not, its end before what does not: a chat that ended never goes on).
 WITH told AS (
     SELECT t.*, row_number() OVER (
         PARTITION BY t.chat_id
-        ORDER BY status IS NOT NULL, seen_at NULLS FIRST, end_timestamp NULLS FIRST, event_count NULLS FIRST, t.events,
+        ORDER BY status IS NOT NULL, end_timestamp IS NOT NULL, seen_at NULLS FIRST, end_timestamp NULLS FIRST, event_count NULLS FIRST, t.events,
             t.scoring_id, t.load_id
     ) AS nth
     FROM main.chats_all AS t ANTI JOIN internal.hidden_chats AS x ON x.chat_id = t.chat_id
