@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -33,6 +33,11 @@ def utc(text: str | None) -> datetime | None:
 def of_ms(milliseconds: int | None) -> datetime | None:
     """Return a time of Hume's, which counts milliseconds since 1970 in UTC."""
     return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def ms_of(at: datetime) -> int:
+    """Return a time as Hume counts it."""
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def table_of(name: str, rows: Sequence[Row], load_id: str) -> pa.Table:

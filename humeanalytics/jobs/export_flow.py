@@ -16,10 +16,17 @@ from humeanalytics.api.blocking import in_thread
 from humeanalytics.api.evi import LANES, Chat, EviApi, Page, Walk
 from humeanalytics.errors import InvalidAnswer, NotFound, UnreadableResponse
 from humeanalytics.jobs.bookkeeping import take_back
-from humeanalytics.jobs.export_around import incomplete_groups, read_groups, read_versions, without_chats
+from humeanalytics.jobs.export_around import Surroundings
 from humeanalytics.jobs.export_audio import read_audio
 from humeanalytics.jobs.export_choice import ExportChoice
-from humeanalytics.jobs.export_known import KnownChat, known_chats, to_read_again
+from humeanalytics.jobs.export_known import (
+    KnownChat,
+    incomplete_groups,
+    known_chats,
+    known_versions,
+    to_read_again,
+    used_configs,
+)
 from humeanalytics.jobs.export_loading import ChatLoader
 from humeanalytics.jobs.export_making import ChatIntake, all_of
 from humeanalytics.jobs.export_pages import API, PageBuffer, ReadPage, keep_pages
@@ -78,8 +85,7 @@ class ExportFlow:
             self.chosen = {*wanted, *listed.chats} if self._choice.is_partial else None
             self.counts.update(found=len(listed.chats), known=len(listed.chats.keys() - set(wanted)))
             intake.expect(len(wanted))
-            await self._read_all(wanted, listed, intake)
-            await self._read_around(wanted, listed, intake)
+            await self._read_wanted(wanted, listed, intake)
         if self._choice.audio:
             only = wanted if self._choice.is_partial else None
             fetched, failed = await read_audio(self._api, self._lake, self.loader, only, LANES)
@@ -209,15 +215,19 @@ class ExportFlow:
         )
 
     # ----------------------------------------------------------------------------------------------------------- around
-    async def _read_around(self, read: Sequence[str], listed: _Listed, intake: ChatIntake) -> None:
+    async def _read_wanted(self, wanted: Sequence[str], listed: _Listed, intake: ChatIntake) -> None:
+        """Read chats and what stands around them: what the list told of that at the same time, the rest after them."""
+        gone = self._remembered("gone")
+        around = Surroundings(self._api, self._now, await in_thread(known_versions, self._lake), gone)
+        told = [listed.chats[each] for each in wanted if each in listed.chats]
+        groups = {chat.chat_group_id for chat in told if chat.chat_group_id}
+        used = {(chat.config.id, chat.config.version) for chat in told if chat.config and chat.config.version is not None}
+        await all_of(self._read_all(wanted, listed, intake), around.read(groups, sorted(used)))
         known = await in_thread(known_chats, self._lake)
-        groups = {group for each in read if each in known and (group := known[each].chat_group_id)}
-        of_groups, of_versions, gone = self._buffer(), self._buffer(), self._remembered("gone")
-        await all_of(
-            read_groups(self._api, of_groups, groups), read_versions(self._api, of_versions, self._lake, gone, lanes=LANES)
-        )
-        await intake.load([*(without_chats(page) for page in of_groups.take()), *of_versions.take()])
-        if listed.whole:
+        groups = {group for each in wanted if each in known and (group := known[each].chat_group_id)}
+        await around.read(groups, await in_thread(used_configs, self._lake))
+        await intake.load(around.take())
+        if listed.whole and groups:
             for message in await in_thread(incomplete_groups, self._lake, groups, listed.newest_ms):
                 await in_thread(self.loader.add_error, None, message, "CountDiffers")
         self._ledger.remember(self._key("gone"), " ".join(sorted(gone)))
