@@ -18,12 +18,12 @@ from humeanalytics.jobs.processes import cores, worker_pool
 
 #: A batch is so many chats, so many bytes, or so old.
 _BATCH_CHATS = 200
-_BATCH_BYTES = 32_000_000
+_BATCH_BYTES = 16_000_000
 _BATCH_S = 5.0
 #: How many chats may wait to be put into a batch.
 _WAITING_CHATS = 8
 #: How many batches may wait to be made into tables: old chats have long pages, which take longer to read than to get.
-_WAITING_BATCHES = 2
+_WAITING_BATCHES = 4
 #: For fewer chats than this no process is started: that takes a second of a core.
 _WORTH_A_PROCESS = 200
 

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -38,6 +39,8 @@ def worker_pool(workers: int) -> Iterator[Callable[[], Executor]]:
     """
     from loky import ProcessPoolExecutor
 
+    # It takes memory that Arrow keeps for later for a leak, and starts such a process anew between two tasks: nothing is lost.
+    warnings.filterwarnings("ignore", "A worker was restarted while some jobs were given to the executor", UserWarning)
     pools: list[Any] = []
 
     def pool() -> Executor:
