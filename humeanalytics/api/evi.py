@@ -63,7 +63,7 @@ class EviApi(Service):
 
     Every method raises what `humeanalytics.api.http.HumeClient` does: `ApiError` for what the service refuses (`NotFound`:
     deleted, or of another account; `ServiceDiscontinued`), `InvalidAnswer`, `ServiceUnreachable`. Lists come page by page
-    (`Page`), in the order of a `Walk`, whose sink gets each page as it came.
+    (`Page`), in the order of a `Walk`, which can have each page as it came taken.
 
     Args:
         settings: Key, base URL, timeouts, retry policy and rate.
@@ -219,14 +219,14 @@ class Versions:
         params = {"restrict_to_most_recent": "false"}
         return walk_pages(self._http, _path(self._kind, id_), self._page, params, walk, ordered=False)
 
-    async def get(self, id_: str, version: int, open_sink: Callable[[], Sink] | None = None) -> dict[str, Any]:
-        """Return one version whole; the sink gets its bytes as they came.
+    async def get(self, id_: str, version: int, take: Callable[[bytes], object] | None = None) -> dict[str, Any]:
+        """Return one version whole; ``take`` gets its bytes as they came.
 
         Raises:
             NotFound: There is no such version, or no longer: chats outlive their configs.
         """
         path = _path(self._kind, id_, "version", str(version))
-        return await self._http.get_json(path, None, dict[str, Any], open_sink)
+        return await self._http.get_json(path, None, dict[str, Any], take)
 
 
 def _path(*parts: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from humeanalytics.api.downloads import Sink
 from humeanalytics.api.evi_items import PageHead
 from humeanalytics.api.http import HumeClient
 from humeanalytics.errors import InvalidAnswer
@@ -32,14 +31,14 @@ class Walk:
         ascending: Oldest first.
         from_page: Where to begin, counted from 0.
         page_size: Items a page, 1 to 100.
-        open_sink: Opens the sink that gets the bytes of a page as they came; takes the page's number. Called once a page that is
-            whole and has the form of one.
+        take: Gets the number of each page and its bytes as they came, once they are whole and have the form of a page. It must
+            not wait for anything.
     """
 
     ascending: bool = True
     from_page: int = 0
     page_size: int = PAGE_SIZE
-    open_sink: Callable[[int], Sink] | None = None
+    take: Callable[[int, bytes], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,8 @@ async def walk_pages(
         asked: dict[str, Any] = {"page_number": number, "page_size": walk.page_size}
         if ordered:
             asked["ascending_order"] = "true" if walk.ascending else "false"
-        open_sink = None if walk.open_sink is None else partial(walk.open_sink, number)
-        page = _page(await http.get_json(path, {**asked, **given}, type_, open_sink), number, walk.ascending, http.origin, path)
+        take = None if walk.take is None else partial(walk.take, number)
+        page = _page(await http.get_json(path, {**asked, **given}, type_, take), number, walk.ascending, http.origin, path)
         ids = tuple(item.id for item in page.items)
         repeats = repeats + 1 if ids and ids == before and all(ids) else 0
         if repeats > (0 if page.ascending else _MOST_REPEATS):

@@ -95,11 +95,12 @@ class HumeClient:
 
     # ------------------------------------------------------------------------------------------------------------- GET
     async def get_json(
-        self, path: str, params: Mapping[str, Any] | None, type_: type[T], open_sink: Callable[[], Sink] | None = None
+        self, path: str, params: Mapping[str, Any] | None, type_: type[T], take: Callable[[bytes], object] | None = None
     ) -> T:
         """Return the JSON answer to a GET as ``type_``. A parameter that is a list is sent once for each value.
 
-        Where ``open_sink`` is given, its sink gets the body as it came, once that is whole and has proved to be a ``type_``.
+        Where ``take`` is given, it gets the body as it came, once that is whole and has proved to be a ``type_``. It is called in
+        the event loop, so it must not wait for anything.
 
         Raises:
             ApiError: The service refused, or kept failing until the policy gave up.
@@ -115,8 +116,8 @@ class HumeClient:
                 answer = answers.decoded(asked, body, type_)
             except ValueError as error:
                 raise answers.invalid(asked, response.status_code, response.headers, str(error)) from error
-            if open_sink is not None:
-                await _keep(body, open_sink())
+            if take is not None:
+                take(body)
             return answer
 
         return await self._policy.run(attempt)
@@ -264,12 +265,3 @@ class HumeClient:
                     await in_thread(sink.abort)
 
         return await self._policy.run(attempt)
-
-
-async def _keep(body: bytes, sink: Sink) -> None:
-    try:
-        sink.write(body)
-    except BaseException:
-        await in_thread(sink.abort)
-        raise
-    await in_thread(sink.commit)

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from humeanalytics.api.downloads import Sink
 from humeanalytics.api.evi import LANES, EviApi, Versions, Walk
 from humeanalytics.errors import NotFound
 from humeanalytics.jobs.export_making import all_of
@@ -52,12 +51,12 @@ class Surroundings:
     async def _read_groups(self, groups: Collection[str]) -> None:
         """Read groups. One that is gone meanwhile is left out."""
         if len(groups) > _GROUPS_ONE_BY_ONE:
-            async for _ in self._api.chat_groups(Walk(open_sink=partial(self._sink, "chat_groups"))):
+            async for _ in self._api.chat_groups(Walk(take=partial(self._take, "chat_groups"))):
                 pass
             return
         for group_id in sorted(groups):
             try:
-                async for _ in self._api.chat_group(group_id, Walk(open_sink=partial(self._sink, f"chat_groups/{group_id}"))):
+                async for _ in self._api.chat_group(group_id, Walk(take=partial(self._take, f"chat_groups/{group_id}"))):
                     pass
             except NotFound:
                 continue
@@ -76,14 +75,14 @@ class Surroundings:
         self._there.add((kind, id_, version))
         versions: Versions = getattr(self._api, kind)
         try:
-            told = await versions.get(id_, version, partial(self._versions.sink, f"evi_{kind}", place))
+            told = await versions.get(id_, version, partial(self._versions.add, f"evi_{kind}", place))
         except NotFound:
             self._gone.add(place)
             return []
         return _used_by(told) if kind == "configs" else []
 
-    def _sink(self, uri: str, number: int) -> Sink:
-        return self._groups.sink("chat_groups", f"{uri}?page={number}")
+    def _take(self, uri: str, number: int, data: bytes) -> None:
+        self._groups.add("chat_groups", f"{uri}?page={number}", data)
 
 
 def _used_by(config: Mapping[str, Any]) -> list[tuple[str, str, int]]:

@@ -105,9 +105,7 @@ class ExportFlow:
         listed = _Listed({}, {})
         complete_to_ms = int(self._ledger.remembered(self._key("complete_to")) or 0)
         buffer, raw = self._buffer(), self._lake.raw
-        walk = Walk(
-            ascending=not (complete_to_ms or self._choice.since_ms), open_sink=lambda n: buffer.sink("chats", f"chats?page={n}")
-        )
+        walk = self._walk(buffer, "chats", "chats", ascending=not (complete_to_ms or self._choice.since_ms))
         source = self._api.chats(walk, config_id=self._choice.config_id)
         if self._choice.groups:
             source = self._of_groups(buffer)
@@ -256,5 +254,5 @@ class ExportFlow:
         return datetime.fromtimestamp(self._api.server_now_ms() / 1000, UTC)
 
     @staticmethod
-    def _walk(buffer: PageBuffer, kind: str, uri: str) -> Walk:
-        return Walk(open_sink=lambda number: buffer.sink(kind, f"{uri}?page={number}"))
+    def _walk(buffer: PageBuffer, kind: str, uri: str, *, ascending: bool = True) -> Walk:
+        return Walk(ascending=ascending, take=lambda number, data: buffer.add(kind, f"{uri}?page={number}", data))

@@ -48,7 +48,7 @@ class KeptPage:
 
 @dataclass
 class PageBuffer:
-    """Collects pages while a list is walked: `sink` each, then `take` all.
+    """Collects pages while lists are walked.
 
     Args:
         now: The service's time.
@@ -57,29 +57,14 @@ class PageBuffer:
     now: Callable[[], datetime]
     _pages: list[ReadPage] = field(default_factory=list)
 
-    def sink(self, kind: str, uri: str) -> _PageSink:
-        """Return the sink of one page."""
-        seen_at = self.now()
-        return _PageSink(lambda data: self._pages.append(ReadPage(kind, uri, data, seen_at)))
+    def add(self, kind: str, uri: str, data: bytes) -> None:
+        """Take a page."""
+        self._pages.append(ReadPage(kind, uri, data, self.now()))
 
     def take(self) -> list[ReadPage]:
         """Return what came since the last time, and begin anew."""
         pages, self._pages = self._pages, []
         return pages
-
-
-class _PageSink:
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        self._take, self._data = take, list[bytes]()
-
-    def write(self, data: bytes) -> None:
-        self._data.append(data)
-
-    def commit(self) -> None:
-        self._take(b"".join(self._data))
-
-    def abort(self) -> None:
-        self._data.clear()
 
 
 def keep_pages(raw: RawStore, origin: str, pages: Sequence[ReadPage]) -> list[KeptPage]:

@@ -134,25 +134,19 @@ def test_filters(sandbox: Sandbox) -> None:
     ask(sandbox.settings, use)
 
 
-def test_the_bytes_of_every_page_reach_the_sink(sandbox: Sandbox, sinks: Any) -> None:
-    opened, open_sink = sinks
-    numbers: list[int] = []
-
-    def keep(number: int) -> Any:
-        numbers.append(number)
-        return open_sink()
+def test_the_bytes_of_every_page_are_given(sandbox: Sandbox) -> None:
+    taken: list[tuple[int, bytes]] = []
 
     async def use(evi: EviApi) -> list[str]:
-        return await ids(evi.chats(Walk(page_size=25, from_page=1, open_sink=keep)))
+        return await ids(evi.chats(Walk(page_size=25, from_page=1, take=lambda *page: taken.append(page))))
 
     found = ask(sandbox.settings, use)
-    assert numbers == [1, 2]
-    assert [sink.ended for sink in opened] == [["commit"]] * 2
+    assert [number for number, _ in taken] == [1, 2]
     with httpx.Client(base_url=sandbox.url, headers={"X-Hume-Api-Key": "k"}) as plain:
-        for number, sink in zip(numbers, opened, strict=True):
+        for number, data in taken:
             asked = {"page_number": number, "page_size": 25, "ascending_order": "true"}
-            assert plain.get("/v0/evi/chats", params=asked).content == sink.data
-    assert found == [chat["id"] for sink in opened for chat in json.loads(sink.data)["chats_page"]]
+            assert plain.get("/v0/evi/chats", params=asked).content == data
+    assert found == [chat["id"] for _, data in taken for chat in json.loads(data)["chats_page"]]
 
 
 def test_chats_that_begin_and_grow_while_they_are_read() -> None:
@@ -236,17 +230,17 @@ def test_faults_on_the_way_lose_and_double_nothing(make_settings: Any) -> None:
         ask(make_settings(base_url=sandbox.url, retry_deadline_s=20.0), use)
 
 
-def test_a_page_is_kept_only_when_it_is_one(call: Any, sinks: Any) -> None:
-    opened, open_sink = sinks
+def test_only_what_is_a_page_is_given(call: Any) -> None:
+    taken: list[tuple[int, bytes]] = []
     bodies = [b'{"chats_page": [', b'{"message": "no page"}', b"<html>"]
 
     async def use(evi: EviApi) -> None:
         with pytest.raises(InvalidAnswer):
-            await items(evi.chats(Walk(open_sink=lambda number: open_sink())))
+            await items(evi.chats(Walk(take=lambda *page: taken.append(page))))
 
     for body in bodies:
         call(use, lambda request, body=body: httpx.Response(200, content=body), retry_deadline_s=0.05)
-    assert opened == []
+    assert taken == []
 
 
 # --------------------------------------------------------------------------------------------------------------- walks
