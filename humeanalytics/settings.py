@@ -85,7 +85,8 @@ class Settings(BaseSettings):
     retry_deadline_s: float = Field(300.0, ge=0)
     """Total time one request may spend on its retries; after it the last error is raised."""
     requests_per_s: float = Field(20.0, gt=0)
-    """Where the adaptive limiter of a host starts, and its ceiling."""
+    """Where the adaptive limiter of a host starts, and its ceiling. EVI's history, of which four answers at most are awaited at
+    once, has none unless this is set."""
     expression_read_timeout_s: float = Field(600.0, gt=0)
     """How long a v1 upload may stay without an answer: it is measured meanwhile, and an answer given up on is paid for."""
     expression_usd_per_s: float | None = Field(None, ge=0)

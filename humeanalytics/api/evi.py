@@ -54,6 +54,7 @@ __all__ = [
 _EVI = "/v0/evi"
 #: Answers awaited at once: politeness, for no limit is published (contract, section 1.6).
 LANES = 4
+_NO_CEILING_PER_S = 1000.0
 _MOST_LINKS = 3
 _OLDEST_FIRST = Walk()
 
@@ -88,6 +89,8 @@ class EviApi(Service):
     ) -> None:
         auth = TokenAuth(settings) if with_token else None
         key = settings.key()
+        if "requests_per_s" not in settings.model_fields_set:
+            settings = settings.model_copy(update={"requests_per_s": _NO_CEILING_PER_S})
         super().__init__(HumeClient(settings, base_url=settings.base_url, key=key, transport=transport, auth=auth, lanes=LANES))
         self._files = SignedDownloads(settings, transport)
         self.configs = Versions(self._http, "configs", ConfigsPage)

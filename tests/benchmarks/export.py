@@ -96,7 +96,7 @@ def main() -> None:
     print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0]}), flush=True)
     with tempfile.TemporaryDirectory() as temporary, sandbox_process(given.chats, given.events) as url:
         pages, bare_s = asyncio.run(bare_client(url))
-        settings = ha.load_settings(api_key="benchmark", base_url=url, requests_per_s=10_000.0)
+        settings = ha.load_settings(api_key="benchmark", base_url=url)
         requests, lake = Requests(), Path(temporary) / "lake"
         begun, cpu_s = time.perf_counter(), time.process_time()
         summary = ha.export_chats(lake, settings=settings)
