@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
-from humeanalytics.errors import UsageError
+from humeanalytics.moments import moment_us
 
 #: Times below this are seconds, as some old texts have them; above, milliseconds.
 _SECONDS_BELOW = 100_000_000_000
@@ -47,22 +47,9 @@ class ExportChoice:
 
 
 def moment_ms(given: str | date | datetime | None) -> int | None:
-    """Return a moment as Unix milliseconds; without a time zone it is in UTC.
-
-    Raises:
-        UsageError: It is no date or time.
-
-    Examples:
-        >>> moment_ms("2026-10-01"), moment_ms("2026-10-01T02:00:00+02:00")
-        (1790812800000, 1790812800000)
-    """
-    if given is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(given if isinstance(given, str) else given.isoformat())
-    except ValueError:
-        raise UsageError(f"{given!r} is no date or time. Write for example 2026-10-01 or 2026-10-01T08:30:00+02:00.") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    """Return a moment as Hume counts it; see `moment_us`."""
+    us = moment_us(given)
+    return None if us is None else us // 1000
 
 
 def ids_of(given: str | Sequence[str] | None) -> tuple[str, ...]:

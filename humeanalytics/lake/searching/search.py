@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -21,9 +21,9 @@ from humeanalytics.lake.searching.found import found_table
 from humeanalytics.lake.searching.index import Among, Index
 from humeanalytics.lake.searching.keeping import IndexFile, folders_for
 from humeanalytics.lake.snapshot import LakeSnapshot, SnapshotReader
+from humeanalytics.moments import moment_us
 
 _SPEAKERS = {"caller": "caller", "user": "caller", "assistant": "assistant", "agent": "assistant"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +120,4 @@ def among_which(speaker: str | None, since: str | date | datetime | None, until:
     """
     if speaker is not None and speaker not in _SPEAKERS:
         raise UsageError(f"{speaker!r} speaks in no chat. The speaker is caller (or user) or assistant (or agent).")
-    return Among(None if speaker is None else _SPEAKERS[speaker], _moment_us(since), _moment_us(until))
-
-
-def _moment_us(given: str | date | datetime | None) -> int | None:
-    """Return a moment in microseconds since 1970; without a time zone it is in UTC."""
-    if given is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(given if isinstance(given, str) else given.isoformat())
-    except ValueError:
-        raise UsageError(f"{given!r} is no date or time. Write for example 2026-10-01 or 2026-10-01T08:30:00+02:00.") from None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+    return Among(None if speaker is None else _SPEAKERS[speaker], moment_us(since), moment_us(until))
