@@ -7,6 +7,7 @@ labels as columns. Whatever is left out is a small set to exclude, and no filter
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,7 @@ import pyarrow as pa
 from humeanalytics.errors import LakeError
 from humeanalytics.lake import views
 from humeanalytics.lake.lookups import canonical_ids, known_names
-from humeanalytics.lake.scans import FileColumns, column_types, identifier, literal, scan
+from humeanalytics.lake.scans import ColumnTypes, FileColumns, identifier, literal, scan
 from humeanalytics.lake.snapshot import LakeSnapshot, SnapshotReader
 from humeanalytics.tables.schema import SCORE_TABLES, TABLES, model_of
 
@@ -31,6 +32,8 @@ _NOT_HIDDEN_LOAD = "ANTI JOIN internal.hidden_loads AS h ON h.load_id = t.load_i
 _NOT_HIDDEN_SCORING = "ANTI JOIN internal.hidden_scorings AS h ON h.scoring_id = t.scoring_id"
 #: Bookkeeping that decides which scorings hold.
 _DECIDING = ("scorings", "items", "recording_aliases", "labels")
+#: Tables that decide, that those are made of, or that tell which rows of chats hold.
+_ALWAYS = (*_DECIDING, "scoring_sources", "chats", "chat_events")
 #: Other tables whose rows are of recordings that may be known by several ids. (Chats have one.)
 _TIED = ("errors", "uploads", "words", "word_sources")
 #: Tables of chats whose rows can have labels: those of what a chat is an item of.
@@ -41,6 +44,13 @@ _VIEWS = ("scores_v1", "spoken", "coverage", "costs", "conversations", "tool_usa
 _WITH_EXPRESSIONS = ("transcript", "turns")
 #: Views whose rows are of a chat, or of several, and have labels too.
 _CHAT_VIEWS = {"transcript": "of_chats_labelled", "turns": "of_chats_labelled", "conversations": "conversations_labelled"}
+#: What stands in SQL that asks for a view made of tables, or for whatever there is, or for something whose name is not in it.
+_ASKS_FOR_VIEWS = re.compile(
+    "|".join(["names", "scores_v0", *_VIEWS, *_WITH_EXPRESSIONS, "labelled", "top_expressions", "internal"])
+    + r"|query|show|explain|pragma|information_schema|duckdb_|sqlite_|pg_"
+    + r"|describe(?!\s+[\"\w])|describe\s+(?:all|tables)\b|(?:^|[(;\n/])\s*desc\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,8 @@ class Catalog:
         self._hides_rows_of_chats = False
         self._rescored = False
         self._tied_models: set[str] = set()
+        self._shown: set[str] = set()
+        self._has_views = False
 
     @cached_property
     def _database(self) -> duckdb.DuckDBPyConnection:
@@ -103,11 +115,20 @@ class Catalog:
     def _file_columns(self) -> FileColumns:
         return FileColumns(self._database.cursor())
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own that sees the lake as it is now. The caller closes it."""
+    @cached_property
+    def _column_types(self) -> ColumnTypes:
+        return ColumnTypes(self._database)
+
+    def cursor(self, sql: str | None = None) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own that sees the lake as it is now. The caller closes it.
+
+        Args:
+            sql: What it will be asked. To make all that SQL can name takes longer than most questions: what nobody has asked
+                for need not be there. None: everything is there.
+        """
         with self._lock:
             self._require_open()
-            self.refresh()
+            self.refresh(sql)
             cursor = self._database.cursor()
         cursor.execute("SET python_enable_replacements = false")
         return cursor
@@ -116,11 +137,13 @@ class Catalog:
     def reading(self) -> Iterator[Reading]:
         """Give the lake as it is now, and stays as long as the block takes."""
         with self._lock:
-            cursor = self.cursor()
+            cursor = self.cursor("chat_events")
+            if not self._has_views:
+                self._learn_chats()
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             cursor.execute("FROM internal.hidden_loads LIMIT 0").fetchall()  # a transaction begins with its first question
             assert self._state is not None
-            reading = Reading(self._state, cursor, self._made["main.transcript"].partition(" AS ")[2])
+            reading = Reading(self._state, cursor, self._with_expressions("transcript"))
         with closing(cursor):
             yield reading
 
@@ -134,7 +157,7 @@ class Catalog:
         """Return whatever SQL can name, by name."""
         with self._lock:
             self._require_open()
-            self.refresh()
+            self.refresh("")
             return dict(self._relations)
 
     def close(self) -> None:
@@ -149,24 +172,35 @@ class Catalog:
             raise LakeError("This lake was closed. Open it again with open_lake().")
 
     # ----------------------------------------------------------------------------------------------------- following the lake
-    def refresh(self) -> None:
-        """Bring the views up to the lake as it is now; all of them in one transaction."""
+    def refresh(self, sql: str | None = None) -> None:
+        """Bring what SQL sees up to the lake as it is now; all of it in one transaction.
+
+        Args:
+            sql: What will be asked: what it names is there. What has been there once always follows. None: everything.
+        """
         with self._lock:
             state = self._reader.read()
-            if state is self._state:
+            has_views = self._has_views or sql is None or _ASKS_FOR_VIEWS.search(sql) is not None
+            names = [*TABLES, *(name for name in state.tables if name not in TABLES)]
+            shown = set(names) if has_views else self._shown | _named(names, (sql or "").lower())
+            if state is self._state and has_views == self._has_views and shown == self._shown:
                 return
             made, columns = dict(self._made), dict(self._columns)
             self._database.execute("BEGIN")
             try:
-                self._build(state)
+                differs = self._build(state, [name for name in names if name in shown])
+                if has_views:
+                    self._build_views(differs or not self._has_views)
                 self._database.execute("COMMIT")
             except BaseException:
                 self._made, self._columns = made, columns
                 self._database.execute("ROLLBACK")
                 raise
-            self._state = state
+            self._state, self._has_views, self._shown = state, has_views, shown
+            self._relations = self._all_relations()
 
-    def _build(self, state: LakeSnapshot) -> None:
+    def _build(self, state: LakeSnapshot, shown: list[str]) -> bool:
+        """Make some tables' own names, and return whether other rows than before may hold."""
         before = self._state
         names = [*TABLES, *(name for name in state.tables if name not in TABLES)]
         columns = {name: self._columns_of(name, state) for name in names}
@@ -174,29 +208,35 @@ class Catalog:
             self._made.clear()
             self._columns = columns
             self._store("names", known_names(state, names))
-        self._store("hidden_loads", pa.table({"load_id": pa.array(sorted(state.hidden), pa.string())}))
-        relations: dict[str, Relation] = {}
-        for name in names:
+        if state is not before:
+            self._store("hidden_loads", pa.table({"load_id": pa.array(sorted(state.hidden), pa.string())}))
+        for name in shown:
             self._view(f"{name}_all", self._scan(name, state))
-            about = f"{TABLES[name].row[0].upper()}{TABLES[name].row[1:]}" if name in TABLES else "Not a table of this version"
-            relations[name] = Relation(name, "table", f"{about}.")
-            relations[f"{name}_all"] = Relation(f"{name}_all", "view", f"{about}: every row of complete loads.")
         differs = before is None or _loads_differ(before, state)
         if before is None or differs or any(before.tables.get(t) != state.tables.get(t) for t in _DECIDING):
             differs = True
             self._decide()
-        for name in names:
-            relations[name] = self._plain(name, relations[name])
-        if differs:
-            self._learn_chats()
-        for name in [*_scores(names, columns), *_OF_CHATS, "items"]:
-            self._view(f"{name}_labelled", views.labelled(name, list(columns[name]), self._label_keys))
-            about = views.view_text("items_labelled" if name == "items" else "scores_labelled").about
-            relations[f"{name}_labelled"] = Relation(f"{name}_labelled", "view", about)
-        relations |= self._views_of_names(columns)
-        self._relations = relations
+        for name in shown:
+            self._plain(name)
+        return differs
 
-    def _plain(self, name: str, relation: Relation) -> Relation:
+    def _all_relations(self) -> dict[str, Relation]:
+        """Return whatever SQL can name, whether it has been asked for or not."""
+        found = []
+        for name in self._columns:
+            about = f"{TABLES[name].row[0].upper()}{TABLES[name].row[1:]}" if name in TABLES else "Not a table of this version"
+            plain = views.view_text(name).about if name in TABLES and model_of(name) is None else f"{about}."
+            found.append(Relation(name, "table", plain))
+            found.append(Relation(f"{name}_all", "view", f"{about}: every row of complete loads."))
+        labelled = dict.fromkeys(_with_labels(self._columns), "scores_labelled") | {"items": "items_labelled"}
+        made = {f"{name}_labelled": text for name, text in labelled.items()}
+        made |= {name: name for name in ("names", "scores_v0", *_VIEWS, *_WITH_EXPRESSIONS)}
+        made |= {f"{name}_labelled": text for name, text in _CHAT_VIEWS.items()}
+        found += [Relation(name, "view", views.view_text(text).about) for name, text in made.items()]
+        found.append(Relation("top_expressions", "macro", views.view_text("top_expressions").about))
+        return {relation.name: relation for relation in found}
+
+    def _plain(self, name: str) -> None:
         """Make the view that a table's own name stands for."""
         if name in _scores([name], self._columns):
             model = model_of(name) if name in TABLES else name
@@ -213,8 +253,6 @@ class Catalog:
             self._view(name, views.tied(sql) if name in _TIED and self._has_ties else sql)
         elif name not in TABLES:
             self._view(name, f"FROM main.{identifier(name + '_all')}")
-        about = views.view_text(name).about if name in TABLES and model_of(name) is None else relation.about
-        return Relation(name, "table", about)
 
     def _decide(self) -> None:
         """Find, from the bookkeeping, which ids mean the same recording, whose each is, and which scorings do not hold.
@@ -246,7 +284,13 @@ class Catalog:
         scored = "FROM main.chat_events WHERE type = 'ASSISTANT_PROSODY' AND related_event_id IS NOT NULL"
         self._rescored = self._rows(f"SELECT count(*) > count(DISTINCT (chat_id, related_event_id)) {scored}") == [(True,)]
 
-    def _views_of_names(self, columns: dict[str, dict[str, str]]) -> dict[str, Relation]:
+    def _build_views(self, differs: bool) -> None:
+        """Make the views that are made of tables."""
+        if differs:
+            self._learn_chats()
+        columns = self._columns
+        for name in _with_labels(columns):
+            self._view(f"{name}_labelled", views.labelled(name, list(columns[name]), self._label_keys))
         known = self._rows('SELECT model, "column", kind FROM internal.names ORDER BY place, nth')
         scores = {table: [column for model, column, _ in known if model == table] for table in SCORE_TABLES}
         other = [table for table in SCORE_TABLES if "other" in columns[table]]
@@ -255,20 +299,20 @@ class Catalog:
         self._view("scores_v0", views.scores_v0(scores, other))
         for name in _VIEWS:
             self._view(name, views.view_text(name).sql)
-        spoken = [column for model, column, kind in known if (model, kind) == ("prosody", "expression")]
         for name in _WITH_EXPRESSIONS:
-            of_events = [column for column in spoken if column in columns["chat_events"]]
-            self._view(name, views.with_expressions(name, of_events, rescored=self._rescored))
+            self._view(name, self._with_expressions(name))
         macro = views.view_text("top_expressions").fill(expressions=", ".join(map(literal, expressions)))
         self._make("top_expressions", f"CREATE OR REPLACE MACRO main.top_expressions(table_name, k := 10) AS TABLE {macro}")
-        made = ("names", "scores_v0", *_VIEWS, *_WITH_EXPRESSIONS)
-        found = {name: Relation(name, "view", views.view_text(name).about) for name in made}
         for name, text in _CHAT_VIEWS.items():
             self._view(f"{name}_labelled", views.labelled(name, self._columns_of_view(name), self._label_keys, text))
-            found[f"{name}_labelled"] = Relation(f"{name}_labelled", "view", views.view_text(text).about)
-        return found | {"top_expressions": Relation("top_expressions", "macro", views.view_text("top_expressions").about)}
 
     # -------------------------------------------------------------------------------------------------------------- parts
+    def _with_expressions(self, name: str) -> str:
+        of_prosody = "FROM internal.names WHERE model = 'prosody' AND kind = 'expression' ORDER BY nth"
+        spoken = [column for (column,) in self._rows(f'SELECT "column" {of_prosody}')]
+        columns = [column for column in spoken if column in self._columns["chat_events"]]
+        return views.with_expressions(name, columns, rescored=self._rescored)
+
     def _columns_of_view(self, name: str) -> list[str]:
         """Return the columns of a view."""
         made = self._made[f"main.{name}"]
@@ -282,7 +326,7 @@ class Catalog:
         stored = state.tables[name].schema if name in state.tables else pa.schema([])
         if (declared, stored) not in self._types:
             more = [field for field in stored if declared.get_field_index(field.name) < 0]
-            self._types[declared, stored] = column_types(self._database, pa.schema([*declared, *more]))
+            self._types[declared, stored] = self._column_types.of(pa.schema([*declared, *more]))
         return self._types[declared, stored]
 
     def _scan(self, name: str, state: LakeSnapshot) -> str:
@@ -313,6 +357,17 @@ def _scores(names: Iterable[str], columns: dict[str, dict[str, str]]) -> list[st
         for name in names
         if (model_of(name) is not None if name in TABLES else {"recording_id", "scoring_id"} <= set(columns[name]))
     ]
+
+
+def _named(names: Iterable[str], sql: str) -> set[str]:
+    """Return the tables that are needed to answer: those named, and those that others are made of."""
+    named = {name for name in names if name.lower() in sql}
+    return {*named, *_ALWAYS, *(["word_sources"] if "words" in named else [])}
+
+
+def _with_labels(columns: dict[str, dict[str, str]]) -> list[str]:
+    """Return the tables that are there with their labels, too."""
+    return [*_scores(columns, columns), *_OF_CHATS, "items"]
 
 
 def _loads_differ(before: LakeSnapshot, after: LakeSnapshot) -> bool:

@@ -140,13 +140,14 @@ class Query:
         for name, provide in self._providers.items():
             if name not in frames and re.search(rf"\b{re.escape(name)}\b", self._sql, re.IGNORECASE):
                 frames[name] = provide()
-        cursor = self._catalog.cursor()
+        cursor = self._catalog.cursor(self._sql)
         try:
-            for name, frame in frames.items():
-                cursor.register(name, frame)
-            # A transaction that cannot write: what a question could still smuggle in (an INSERT inside WITH) is refused.
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
-            relation = cursor.sql(self._sql, params=self._parameters or None)
+            try:
+                relation = self._put(cursor, frames)
+            except duckdb.CatalogException:  # something of that name there may be among all views
+                cursor.close()
+                cursor = self._catalog.cursor()
+                relation = self._put(cursor, frames)
             # What sum() of integers gives has 128 bits, which frames do not know as integers.
             yield _replaced(relation, ("HUGEINT", "UHUGEINT"), "CAST({} AS BIGINT)")
         except (duckdb.Error, pa.ArrowException, OSError) as error:
@@ -155,6 +156,13 @@ class Query:
             raise QueryError(f"{error}\n\n{self._tables(frames)}") from error
         finally:
             cursor.close()
+
+    def _put(self, cursor: duckdb.DuckDBPyConnection, frames: Mapping[str, Any]) -> Any:
+        for name, frame in frames.items():
+            cursor.register(name, frame)
+        # A transaction that cannot write: what a question could still smuggle in (an INSERT inside WITH) is refused.
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        return cursor.sql(self._sql, params=self._parameters or None)
 
     def _tables(self, frames: Mapping[str, Any]) -> str:
         relations = self._catalog.relations().values()

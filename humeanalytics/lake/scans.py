@@ -67,10 +67,20 @@ def _top_level(described: Iterable[str]) -> Iterable[str]:
             open_children.pop()
 
 
-def column_types(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> dict[str, str]:
-    """Return the DuckDB type of each column of an Arrow schema."""
-    relation = connection.from_arrow(schema.empty_table())
-    return dict(zip(relation.columns, map(str, relation.types), strict=True))
+class ColumnTypes:
+    """What DuckDB calls each type of Arrow's. Tables have hundreds of columns and few types, and to ask takes a while."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._known: dict[pa.DataType, str] = {}
+
+    def of(self, schema: pa.Schema) -> dict[str, str]:
+        """Return column -> DuckDB type."""
+        new = list(dict.fromkeys(type_ for type_ in schema.types if type_ not in self._known))
+        if new:
+            asked = pa.schema([(f"column_{n}", type_) for n, type_ in enumerate(new)])
+            self._known |= dict(zip(new, map(str, self._connection.from_arrow(asked.empty_table()).types), strict=True))
+        return {field.name: self._known[field.type] for field in schema}
 
 
 def scan(types: dict[str, str], groups: dict[frozenset[str], list[str]], without: str = "") -> str:

@@ -10,6 +10,7 @@ import pytest
 from lake_rows import at, commit, item, label, scoring, spoken, table
 
 from humeanalytics.errors import TableNotFound
+from humeanalytics.lake.catalog import _ASKS_FOR_VIEWS
 from humeanalytics.lake.lake import Lake, open_lake
 from humeanalytics.tables.schema import TABLES, schema_of
 from humeanalytics.tables.unknown import score_field
@@ -405,3 +406,46 @@ def test_a_version_that_never_was_is_refused(lake: Lake) -> None:
     for version in (-1, lake.version + 1):
         with pytest.raises(LakeError, match=f"versions 0 to {lake.version}, not {version}"):
             open_lake(lake.uri, version=version)
+
+
+# --------------------------------------------------------------------------------------------- views that wait to be asked for
+def listed(lake: Lake, sql: str, *parameters: object) -> set[object]:
+    return {value for row in lake.sql(sql, parameters).rows() for value in row.values() if isinstance(value, str)}
+
+
+@pytest.mark.parametrize("sql", ["SHOW TABLES", "-- all of them\nDESC", "SELECT table_name FROM information_schema.tables"])
+def test_whoever_asks_what_there_is_is_told_of_all_views(lake: Lake, sql: str) -> None:
+    lake.sql("SELECT count(*) AS n FROM face").rows()
+    found = {value for row in lake.sql(sql).rows() for value in row.values() if isinstance(value, str)}
+    assert found >= {"turns", "prosody_labelled", "scores_v0", "transcript_labelled", "face", "face_all"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        *("FROM (SHOW ALL TABLES)", "DESCRIBE", "DESC", "/* all of them */ DESCRIBE", "DESC TABLES", "describe tables"),
+        *("FROM (DESCRIBE)", "WITH there AS (DESC) FROM there", "SELECT view_name FROM duckdb_views()", "FROM sqlite_master"),
+        *("FROM pg_catalog.pg_views", "FROM query_table(?)", 'SELECT * FROM main."TURNS"', "FROM face_labelled"),
+    ],
+)
+def test_what_may_ask_for_views(sql: str) -> None:
+    assert _ASKS_FOR_VIEWS.search(sql)
+    assert not _ASKS_FOR_VIEWS.search("SELECT recording_id, avg(joy) AS joy FROM prosody GROUP BY ALL ORDER BY joy DESC LIMIT 5")
+
+
+def test_a_view_is_found_whose_name_cannot_be_read_in_the_question(lake: Lake) -> None:
+    commit(lake, "a", prosody=[spoken("s1", "r1", joy=0.25)], scorings=[scoring("s1", "r1")])
+    hidden = "SELECT count(*) AS n FROM json_execute_serialized_sql(json_serialize_sql(reverse('dellebal_ydosorp MORF')))"
+    assert lake.sql(hidden).rows() == [{"n": 1}]
+
+
+def test_views_follow_once_they_are_there(lake: Lake) -> None:
+    commit(lake, "a", prosody=[spoken("s1", "r1", joy=0.25)], scorings=[scoring("s1", "r1")], items=[item("i1", "r1")])
+    assert lake.sql("SELECT joy FROM prosody").rows() == [{"joy": 0.25}]
+    assert "wave" not in lake.sql("FROM prosody_labelled").columns
+    commit(lake, "b", prosody=[spoken("s2", "r2", joy=0.5)], items=[item("i2", "r2")], labels=[label("i2", "wave", "2")])
+    assert lake.sql("SELECT count(*) AS n FROM prosody").rows() == [{"n": 2}]
+    assert lake.sql("SELECT wave, joy FROM prosody_labelled ORDER BY joy").rows() == [
+        {"wave": None, "joy": 0.25},
+        {"wave": "2", "joy": 0.5},
+    ]
