@@ -46,7 +46,7 @@ _WITH_EXPRESSIONS = ("transcript", "turns")
 _CHAT_VIEWS = {"transcript": "of_chats_labelled", "turns": "of_chats_labelled", "conversations": "conversations_labelled"}
 #: What stands in SQL that asks for a view made of tables, or for whatever there is, or for something whose name is not in it.
 _ASKS_FOR_VIEWS = re.compile(
-    "|".join(["names", "scores_v0", *_VIEWS, *_WITH_EXPRESSIONS, "labelled", "top_expressions", "internal"])
+    "|".join(["names", "scores_v0", *_VIEWS, *_WITH_EXPRESSIONS, "top_expressions", "internal"])
     + r"|query|show|explain|pragma|information_schema|duckdb_|sqlite_|pg_"
     + r"|describe(?!\s+[\"\w])|describe\s+(?:all|tables)\b|(?:^|[(;\n/])\s*desc\b",
     re.IGNORECASE,
@@ -96,7 +96,7 @@ class Catalog:
         self._rescored = False
         self._tied_models: set[str] = set()
         self._shown: set[str] = set()
-        self._has_views = False
+        self._has_labels = self._has_views = False
 
     @cached_property
     def _database(self) -> duckdb.DuckDBPyConnection:
@@ -182,13 +182,17 @@ class Catalog:
             state = self._reader.read()
             has_views = self._has_views or sql is None or _ASKS_FOR_VIEWS.search(sql) is not None
             names = [*TABLES, *(name for name in state.tables if name not in TABLES)]
+            has_labels = has_views or self._has_labels or "labelled" in (sql or "").lower()
             shown = set(names) if has_views else self._shown | _named(names, (sql or "").lower())
-            if state is self._state and has_views == self._has_views and shown == self._shown:
+            if state is self._state and (has_views, has_labels, shown) == (self._has_views, self._has_labels, self._shown):
                 return
             made, columns = dict(self._made), dict(self._columns)
             self._database.execute("BEGIN")
             try:
                 differs = self._build(state, [name for name in names if name in shown])
+                if has_labels:
+                    for name in shown.intersection(_with_labels(self._columns)):
+                        self._view(f"{name}_labelled", views.labelled(name, list(self._columns[name]), self._label_keys))
                 if has_views:
                     self._build_views(differs or not self._has_views)
                 self._database.execute("COMMIT")
@@ -196,7 +200,7 @@ class Catalog:
                 self._made, self._columns = made, columns
                 self._database.execute("ROLLBACK")
                 raise
-            self._state, self._has_views, self._shown = state, has_views, shown
+            self._state, self._has_views, self._has_labels, self._shown = state, has_views, has_labels, shown
             self._relations = self._all_relations()
 
     def _build(self, state: LakeSnapshot, shown: list[str]) -> bool:
@@ -289,8 +293,6 @@ class Catalog:
         if differs:
             self._learn_chats()
         columns = self._columns
-        for name in _with_labels(columns):
-            self._view(f"{name}_labelled", views.labelled(name, list(columns[name]), self._label_keys))
         known = self._rows('SELECT model, "column", kind FROM internal.names ORDER BY place, nth')
         scores = {table: [column for model, column, _ in known if model == table] for table in SCORE_TABLES}
         other = [table for table in SCORE_TABLES if "other" in columns[table]]

@@ -170,13 +170,14 @@ class StoredTable:
         self._write, _ = self._current(self._write)
         if self._write is None:
             schema = self._declared if self._declared is not None else schema
+            made = Schema.from_arrow(schema)
             try:
-                DeltaTable.create(str(self.folder), Schema.from_arrow(schema), configuration=layout.DELTA_CONFIGURATION)
+                self._write = DeltaTable.create(str(self.folder), made, configuration=layout.DELTA_CONFIGURATION)
             except (DeltaError, OSError):
                 if not log_file(self.folder, 0).exists():  # else another process made it first
                     raise
+                self._write = DeltaTable(str(self.folder))
             sync_commits(self.folder, 0, 0)
-            self._write = DeltaTable(str(self.folder))
         return self._write
 
     def remove(self, load_id: str) -> None:

@@ -425,7 +425,7 @@ def test_whoever_asks_what_there_is_is_told_of_all_views(lake: Lake, sql: str) -
     [
         *("FROM (SHOW ALL TABLES)", "DESCRIBE", "DESC", "/* all of them */ DESCRIBE", "DESC TABLES", "describe tables"),
         *("FROM (DESCRIBE)", "WITH there AS (DESC) FROM there", "SELECT view_name FROM duckdb_views()", "FROM sqlite_master"),
-        *("FROM pg_catalog.pg_views", "FROM query_table(?)", 'SELECT * FROM main."TURNS"', "FROM face_labelled"),
+        *("FROM pg_catalog.pg_views", "FROM query_table(?)", 'SELECT * FROM main."TURNS"', "FROM turns_labelled"),
     ],
 )
 def test_what_may_ask_for_views(sql: str) -> None:
