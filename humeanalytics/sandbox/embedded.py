@@ -7,6 +7,7 @@ import os
 import socket
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -74,7 +75,7 @@ class Sandbox:
         self._options = options or SandboxOptions()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._service: Service | None = None
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._url = ""
 
@@ -149,7 +150,7 @@ class Sandbox:
     def close(self) -> None:
         """Stop listening and working. Closing a sandbox that does not run does nothing."""
         if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+            self._server.end()
             self._thread.join()
         if self._service is not None:
             self._service.close()
@@ -198,15 +199,26 @@ class Sandbox:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which also says when it listens."""
+    """uvicorn's server, which also says when it listens, and ends at once: uvicorn's own looks now and then whether it is to."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._told_to_end = asyncio.get_running_loop(), asyncio.Event()
         await super().startup(sockets)
         self.listening.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._told_to_end.wait()
+
+    def end(self) -> None:
+        self.should_exit = True
+        if self.listening.is_set():
+            with suppress(RuntimeError):  # it ended by itself
+                self._loop.call_soon_threadsafe(self._told_to_end.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().call_later(_GRACE_S, self._cut_connections)
