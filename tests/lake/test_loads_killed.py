@@ -46,10 +46,10 @@ def watch(lake: Lake, stop: threading.Event, seen: list[int], wrong: list[object
             wrong.append(f"{most} loads, then {len(rows)}")
         most = len(rows)
         seen.append(most)
-        stop.wait(0.02)
+        stop.wait(0.05)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_kill_at_random_moments(lake: Lake, seed: int) -> None:
     chance = random.Random(seed)
     stop, seen, wrong = threading.Event(), [], []
@@ -59,7 +59,7 @@ def test_kill_at_random_moments(lake: Lake, seed: int) -> None:
         watcher.start()
     half_done = 0
     try:
-        for kill in [*[True] * 7, False]:
+        for kill in [*[True] * 8, False]:
             writer = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("lake_writer.py")), lake.uri, str(LOADS)], stdout=subprocess.PIPE
             )
