@@ -133,13 +133,11 @@ def codes(table: pa.Table, columns: Sequence[str]) -> tuple[np.ndarray[Any, np.d
     for column in columns:
         encoded = texts(table, column).combine_chunks().dictionary_encode(null_encoding="encode")
         number = number * max(len(encoded.dictionary), 1) + encoded.indices.to_numpy(zero_copy_only=False)
-        _, first, number = np.unique(number, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    at = pa.array(first[order], pa.int64())
-    combinations = list(zip(*(texts(table, column).take(at).to_pylist() for column in columns), strict=True))
-    return rank[number], combinations
+        number = pa.array(number).dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    # Numbers are given in order of first sight: one that no row before had is a new highest.
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(number), prepend=-1))
+    at = pa.array(first, pa.int64())
+    return number, list(zip(*(texts(table, column).take(at).to_pylist() for column in columns), strict=True))
 
 
 def one_recording(table: pa.Table, recording: str | None) -> pa.Table:

@@ -114,6 +114,10 @@ class Query:
             first = relation.limit(rows + 1).to_arrow_table()
         return first.slice(0, rows), first.num_rows > rows
 
+    def ask(self, query: str, /, **frames: Any) -> Query:
+        """Return another question to the same lake, see `Lake.sql`."""
+        return Query(self._catalog, query, None, frames, self._providers, synthetic=self.synthetic)
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         batches = self.batches()
         first = next(batches, None)

@@ -1,0 +1,171 @@
+"""Independent units (people, mostly): the mean of each, and what chance does when units, never rows, are drawn again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from humeanalytics.analysis.covered_time import Floats, Integers
+from humeanalytics.analysis.observations import Observations
+
+#: How many numbers a table of draws may have: more is done piece by piece.
+_CELLS = 4_000_000
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of each unit (a row) and expression (a column): the weighted sum of its scores, their weight, and how many there are."""
+
+    sums: Floats
+    weights: Floats
+    n_rows: Integers
+
+    @property
+    def means(self) -> Floats:
+        """The mean of each unit; NaN where it has no score."""
+        return np.asarray(np.divide(self.sums, self.weights, out=np.full(self.sums.shape, np.nan), where=self.weights > 0))
+
+
+def totals(observations: Observations, unit: Integers, n_units: int, columns: tuple[str, ...] | None = None) -> Totals:
+    """Add up the scores of each unit; rows whose ``unit`` is negative are left out."""
+    columns = observations.columns if columns is None else columns
+    inside = unit >= 0
+    everything = bool(inside.all())
+    unit = unit if everything else unit[inside]
+    weight = observations.weight
+    weight = weight if weight is None or everything else weight[inside]
+    rows_of = np.bincount(unit, minlength=n_units)
+    weight_of = rows_of.astype(np.float64) if weight is None else np.bincount(unit, weight, n_units)
+    sums, weights, n_rows = (np.zeros((n_units, len(columns))) for _ in range(3))
+    for at, column in enumerate(columns):
+        scores = observations.scores(column)
+        scores = scores if everything else scores[inside]
+        if math.isfinite(float(scores.sum())):
+            sums[:, at] = np.bincount(unit, scores if weight is None else scores * weight, n_units)
+            weights[:, at], n_rows[:, at] = weight_of, rows_of
+            continue
+        known = np.isfinite(scores)
+        its_unit, its_weight = unit[known], None if weight is None else weight[known]
+        its = scores[known] if its_weight is None else scores[known] * its_weight
+        n_rows[:, at] = np.bincount(its_unit, minlength=n_units)
+        sums[:, at] = np.bincount(its_unit, its, n_units)
+        weights[:, at] = n_rows[:, at] if its_weight is None else np.bincount(its_unit, its_weight, n_units)
+    return Totals(sums, weights, n_rows.astype(np.int64))
+
+
+def resampled(rng: Generator, n_units: int, n_resamples: int) -> Iterator[Floats]:
+    """Yield draws of as many units as there are, with replacement: how often each unit was drawn, a draw a row."""
+    step = max(1, _CELLS // max(n_units, 1))
+    for done in range(0, n_resamples, step):
+        yield rng.multinomial(n_units, np.full(n_units, 1 / n_units), min(step, n_resamples - done)).astype(np.float64)
+
+
+def resampled_means(rng: Generator, values: Floats, n_resamples: int) -> Floats:
+    """Return the means of units drawn again, a draw a row.
+
+    A bootstrap of n units is narrower than it should be by n / (n - 1), which matters where units are few: it is widened.
+    """
+    n_units = len(values)
+    means = np.concatenate([draws @ values / n_units for draws in resampled(rng, n_units, n_resamples)])
+    centre = values.mean(axis=0)
+    return np.asarray(centre + (means - centre) * math.sqrt(n_units / (n_units - 1)))
+
+
+def interval(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Return the range that holds the middle ``confidence`` of draws, of each column."""
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return low, high
+
+
+def p_of_groups(rng: Generator, first: Floats, second: Floats, n_permutations: int) -> tuple[Floats, bool]:
+    """Return how often units dealt anew into two groups differ at least as much as they do, for each column; two-sided.
+
+    Returns:
+        The p values, and whether all ways to deal them were tried rather than some drawn at random.
+    """
+    units, size = np.vstack([first, second]), len(first)
+    observed = second.mean(axis=0) - first.mean(axis=0)
+    total = units.sum(axis=0)
+    exact = math.comb(len(units), size) <= n_permutations
+
+    def differences(dealt: Floats) -> Floats:
+        inside = dealt @ units
+        return np.asarray((total - inside) / (len(units) - size) - inside / size)
+
+    dealings = _every_group(len(units), size) if exact else _dealt(rng, len(units), size, n_permutations)
+    return _share_as_extreme((differences(each) for each in dealings), observed, units, exact=exact), exact
+
+
+def p_of_pairs(rng: Generator, differences: Floats, n_permutations: int) -> tuple[Floats, bool]:
+    """Return how often differences of units, each turned round or not, have as large a mean; otherwise as `p_of_groups`."""
+    n_units = len(differences)
+    exact = 2.0**n_units <= n_permutations
+    turns = _every_turn(n_units) if exact else _turned(rng, n_units, n_permutations)
+    means = (each @ differences / n_units for each in turns)
+    return _share_as_extreme(means, differences.mean(axis=0), differences, exact=exact), exact
+
+
+def _every_group(n_units: int, size: int) -> Iterator[Floats]:
+    chosen = np.array(list(combinations(range(n_units), size)))
+    dealt = np.zeros((len(chosen), n_units))
+    np.put_along_axis(dealt, chosen, 1.0, axis=1)
+    yield dealt
+
+
+def _dealt(rng: Generator, n_units: int, size: int, n_permutations: int) -> Iterator[Floats]:
+    one = (np.arange(n_units) < size).astype(np.float64)
+    step = max(1, _CELLS // n_units)
+    for done in range(0, n_permutations, step):
+        yield rng.permuted(np.tile(one, (min(step, n_permutations - done), 1)), axis=1)
+
+
+def _every_turn(n_units: int) -> Iterator[Floats]:
+    yield 1.0 - 2.0 * ((np.arange(2**n_units)[:, None] >> np.arange(n_units)) & 1).astype(np.float64)
+
+
+def _turned(rng: Generator, n_units: int, n_permutations: int) -> Iterator[Floats]:
+    step = max(1, _CELLS // n_units)
+    for done in range(0, n_permutations, step):
+        yield 1.0 - 2.0 * rng.integers(0, 2, (min(step, n_permutations - done), n_units)).astype(np.float64)
+
+
+def _share_as_extreme(draws: Iterator[Floats], observed: Floats, values: Floats, *, exact: bool) -> Floats:
+    # Sums in another order differ in their last digits; what is equal must count as equal.
+    least = np.abs(observed) - 1e-12 * np.maximum(1e-300, np.abs(values).max(axis=0))
+    count, n_draws = np.zeros(len(observed)), 0
+    for each in draws:
+        count += (np.abs(each) >= least).sum(axis=0)
+        n_draws += len(each)
+    # What was observed is one of all ways; of drawn ones it is added, so that no p is 0.
+    return count / n_draws if exact else (count + 1) / (n_draws + 1)
+
+
+def false_discovery(p_values: Floats) -> Floats:
+    """Return the share of false discoveries to expect among tests with such a p or a lower one (Benjamini and Hochberg).
+
+    Args:
+        p_values: Of all tests that were made; NaN where one could not be, which does not count.
+
+    Examples:
+        >>> false_discovery(np.array([0.01, 0.04, 0.03, 0.5])).round(4).tolist()
+        [0.04, 0.0533, 0.0533, 0.5]
+    """
+    found = np.full(len(p_values), np.nan)
+    tested = np.flatnonzero(~np.isnan(p_values))
+    order = tested[np.argsort(-p_values[tested], kind="stable")]
+    rank = np.arange(len(order), 0, -1)
+    found[order] = np.minimum.accumulate(np.minimum(1.0, p_values[order] * len(order) / np.maximum(rank, 1)))
+    return found
+
+
+def standardised(difference: Any, spread: Any, freedom: int) -> Any:
+    """Return differences in units of a standard deviation, corrected for few units (Hedges); NaN where nothing varies."""
+    correction = 1 - 3 / (4 * freedom - 1) if freedom > 0 else math.nan
+    # What does not vary has a spread of rounding errors.
+    return correction * np.divide(difference, spread, out=np.full(np.shape(difference), np.nan), where=spread > 1e-12)
