@@ -34,6 +34,7 @@ _EXPORTS = {
     "reconcile": "humeanalytics.jobs.reconciling",
     "open_lake": "humeanalytics.jobs.opening",
     "score": "humeanalytics.jobs.scoring",
+    "summarise": "humeanalytics.analysis.summaries",
     "verify_webhook": "humeanalytics.receiver.signature",
 }
 _MODULES = {"errors": "humeanalytics.errors", "plot": "humeanalytics.plot", "vocabulary": "humeanalytics.vocabulary"}

@@ -35,3 +35,37 @@ def newly_covered_s(begin_s: Floats, end_s: Floats, part: Integers) -> Floats:
     reached = np.concatenate(([-np.inf], np.maximum.accumulate(end)[:-1]))
     covered[order] = np.maximum(0.0, end - np.maximum(begin, reached))
     return covered
+
+
+def covered_by_part(begin_s: Floats, end_s: Floats, part: Integers, n_parts: int) -> Floats:
+    """Return the seconds that the rows of each part cover: of windows their union, of frames their number by the usual step.
+
+    Args:
+        begin_s, end_s: Of each row; the same for frames. Rows whose times are not finite cover nothing.
+        part: A number below ``n_parts`` for each row.
+
+    Examples:
+        >>> covered_by_part(np.array([0.0, 1.0, 9.0]), np.array([4.0, 5.0, 10.0]), np.array([0, 0, 1]), 2).tolist()
+        [5.0, 1.0]
+        >>> covered_by_part(np.array([0.0, 0.5, 0.5, 1.0]), np.array([0.0, 0.5, 0.5, 1.0]), np.zeros(4, np.int64), 1).tolist()
+        [1.5]
+    """
+    timed = np.isfinite(begin_s) & np.isfinite(end_s)
+    begin_s, end_s, part = begin_s[timed], end_s[timed], part[timed]
+    covered = np.bincount(part, newly_covered_s(begin_s, end_s, part), n_parts).astype(np.float64)
+    point = np.bincount(part, end_s > begin_s, n_parts) == 0
+    frames = point[part]
+    if frames.any():
+        order = np.lexsort((begin_s[frames], part[frames]))
+        its_part, time_s = part[frames][order], begin_s[frames][order]
+        seen = np.concatenate(([True], (np.diff(its_part) != 0) | (np.diff(time_s) != 0)))
+        its_part, time_s = its_part[seen], time_s[seen]
+        within = np.diff(its_part) == 0
+        step, step_part = np.diff(time_s)[within], its_part[1:][within]
+        step = step[np.lexsort((step, step_part))]
+        count = np.bincount(step_part, minlength=n_parts)
+        middle = np.cumsum(count) - count + count // 2
+        usual = np.zeros(n_parts)
+        usual[count > 0] = step[middle[count > 0]]
+        covered += np.where(point, np.bincount(its_part, minlength=n_parts) * usual, 0.0)
+    return covered

@@ -43,7 +43,7 @@ def _main(
 #: What the parser of the command line makes of Ctrl-C.
 _INTERRUPTED = 130
 #: Modules of commands, in the order in which help lists them. Importing one registers its commands.
-_COMMANDS = ("demo", "scoring", "exporting", "asking", "searching", "pictures", "upkeep", "listening", "serving")
+_COMMANDS = ("demo", "scoring", "exporting", "asking", "searching", "summaries", "pictures", "upkeep", "listening", "serving")
 
 
 def _register() -> None:

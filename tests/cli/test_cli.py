@@ -158,6 +158,19 @@ def test_plots_are_files(lake: str, tmp_path: Path) -> None:
     assert "--recording" in several.stderr
 
 
+def test_a_summary_is_a_wide_table(lake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = tmp_path / "wide.csv"
+    assert cli.run(["summarise", "--lake", lake, "--model", "prosody", "--expressions", "joy", "-o", str(wide), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    with ha.open_lake(lake) as opened:
+        expected = opened.sql("SELECT participant, count(*) AS n FROM prosody_labelled GROUP BY ALL ORDER BY ALL").rows()
+    assert [(row["participant"], row["n_rows"]) for row in rows] == [(row["participant"], row["n"]) for row in expected]
+    header, first, *_ = wide.read_text(encoding="utf-8").splitlines()
+    assert header.startswith('"participant","n_units","n_rows","covered_s","coverage","joy_mean"')
+    assert first.split(",")[0].strip('"') == rows[0]["participant"]
+    assert cli.run(["summarise", "--lake", lake]) == 2
+
+
 def test_no_lake_and_no_key_say_what_to_do(tmp_path: Path) -> None:
     done = run("status", cwd=tmp_path)
     assert (done.returncode, "HUMEANALYTICS_LAKE" in done.stderr) == (2, True)

@@ -1,0 +1,59 @@
+"""``summarise``: a lake as one row for each person, recording or speaker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from humeanalytics.cli.app import app
+from humeanalytics.cli.options import JsonOption, LakeOption, existing_lake, print_json
+from humeanalytics.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@app.command(epilog="Example: humeanalytics summarise --per participant --model prosody --lake lake -o wide.csv")
+def summarise(
+    lake: LakeOption = None,
+    per: Annotated[str, typer.Option(help="participant or any other label; recording; speaker.")] = "participant",
+    model: Annotated[
+        list[str] | None, typer.Option(help="prosody, face, ... or audio, video of v1; repeat it. Default: all that have rows.")
+    ] = None,
+    expressions: Annotated[str | None, typer.Option(help="Comma-separated columns, e.g. joy,calmness. Default: all.")] = None,
+    level: Annotated[float, typer.Option(help="What a score has to exceed to count as above.")] = 0.5,
+    mixed_settings: Annotated[
+        bool, typer.Option("--mixed-settings", help="Take recordings scored with different settings together.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the table to a .csv or .parquet file.", metavar="FILE")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Sum up scores: mean, spread, quantiles, time above a level and peaks of each expression; of v1 presence."""
+    from humeanalytics.analysis.summaries import summarise as summary_of
+
+    if output is not None and output.suffix.lower() not in (".csv", ".parquet"):
+        raise UsageError(f"{output} should end in .csv or .parquet.")
+    if output is None and not json:
+        raise UsageError("The table has hundreds of columns: write it with -o wide.csv, or print it with --json.")
+    names = [each.strip() for each in expressions.split(",")] if expressions else None
+    with existing_lake(lake) as opened:
+        table = summary_of(opened, per, model or None, expressions=names, level=level, mixed_settings=mixed_settings)
+    if json:
+        print_json(table.to_pylist())
+    if output is not None:
+        _write(table, output)
+        typer.echo(f"wrote {output}: {table.num_rows:,} rows, {table.num_columns:,} columns", err=json)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to write {path.name} to.")
+    write = pyarrow.csv.write_csv if path.suffix.lower() == ".csv" else pyarrow.parquet.write_table
+    write(table, path)
