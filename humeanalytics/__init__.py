@@ -35,6 +35,7 @@ _EXPORTS = {
     "open_lake": "humeanalytics.jobs.opening",
     "score": "humeanalytics.jobs.scoring",
     "summarise": "humeanalytics.analysis.summaries",
+    "top": "humeanalytics.analysis.strongest",
     "verify_webhook": "humeanalytics.receiver.signature",
 }
 _MODULES = {"errors": "humeanalytics.errors", "plot": "humeanalytics.plot", "vocabulary": "humeanalytics.vocabulary"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from humeanalytics.analysis import frames
-from humeanalytics.analysis.covered_time import Floats, newly_covered_s
+from humeanalytics.analysis.covered_time import Floats, Integers, newly_covered_s
 from humeanalytics.errors import UsageError
 
 BY_TIME = "weighted by newly covered time"
@@ -27,8 +27,6 @@ _SPAN = ("begin_s", "end_s")
 _APART = (*frames.RECORDING_COLUMNS, *frames.PERSON_COLUMNS, "channel")
 _SCORING, _SETTINGS, _API = "scoring_id", "settings_id", "api"
 _LONG = {"name", "probability"}
-#: A window without length counts, but next to nothing beside one that has some.
-_NO_TIME_S = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,11 @@ class Observations:
     def method(self) -> str:
         """How rows count."""
         return BY_ROWS if self.weight is None else BY_TIME
+
+    def take(self, rows: Integers) -> Observations:
+        """Return some of the rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, table=self.table.take(pa.array(rows)), weight=weight)
 
     def scores(self, column: str) -> Floats:
         """Return the scores of an expression, a row each; NaN where there is none."""
@@ -164,7 +167,7 @@ def _weight(table: pa.Table, parts: Iterable[str]) -> Floats | None:
         return None  # texts among speech: seconds and sentences do not add up
     part, _ = frames.codes(table, list(dict.fromkeys(parts)))
     covered = newly_covered_s(begin, end, part)
-    return np.where(end <= begin, _NO_TIME_S, covered) if covered.sum() > 0 else None
+    return covered if covered.sum() > 0 else None
 
 
 def label_column(schema: pa.Schema, name: str, what: str) -> str:

@@ -1,4 +1,4 @@
-"""Which expressions are strongest, and how much they vary."""
+"""Which expressions are strongest, how much they vary, and how sure that is."""
 
 from __future__ import annotations
 
@@ -8,105 +8,161 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from humeanalytics.analysis import frames
-from humeanalytics.analysis.covered_time import Floats, Integers, newly_covered_s
+from humeanalytics.analysis.covered_time import Floats, Integers
+from humeanalytics.analysis.observations import (
+    BY_ROWS,
+    BY_TIME,
+    PERSON_LABELS,
+    Observations,
+    label_column,
+    observe,
+)
+from humeanalytics.analysis.units import interval, resampled, totals
 from humeanalytics.errors import UsageError
 
-BY_TIME = "weighted by newly covered time"
-BY_ROWS = "every row counts the same"
-_SPAN = ("begin_s", "end_s")
+__all__ = ["BY_ROWS", "BY_TIME", "top"]
 
 
-def strongest_expressions(
-    frame: Any, k: int = 10, *, by: str | None = None, expressions: Sequence[str] | str | None = None
+def top(
+    frame: Any,
+    k: int = 10,
+    *,
+    by: str | None = None,
+    expressions: Sequence[str] | str | None = None,
+    unit: str | None = None,
+    relative_to: Any = None,
+    confidence: float = 0.95,
+    n_resamples: int = 1_000,
+    seed: int = 0,
+    mixed_settings: bool = False,
 ) -> pa.Table:
     """Return the ``k`` expressions with the highest mean over all rows, and for each group its mean and middle half.
 
     Rows with ``begin_s`` and ``end_s`` count by the time they newly cover, because windows overlap (within one person of one
     recording); rows without, such as faces in frames, count the same each. Scores of different expressions are on
-    different scales: the order says which scores are high, not which feeling is strong.
+    different scales: the order says which scores are high, not which feeling is strong. With ``relative_to`` each is ranked on
+    its own scale: by how far it is above its usual mean, in its usual standard deviations.
 
     Args:
-        frame: A Query, pyarrow, pandas or polars frame with a column an expression.
+        frame: A Query, pyarrow, pandas or polars frame with a column an expression; of v1 what `presence` returns.
         k: How many expressions; fewer where the frame has fewer with any score.
         by: A column whose values are the groups. They all show the same expressions, the strongest over all rows.
         expressions: Choose among these only, by column or by Hume's name.
+        unit: The label of what is independent: the interval comes from drawing units anew, never rows. Where left out a label of
+            people (``participant``) if the frame has one, else the recording.
+        relative_to: A frame of the same kind that says what is usual, such as the whole table of which ``frame`` is a part.
+        confidence: Of the interval.
+        n_resamples: How often units are drawn anew.
+        seed: Of what is drawn.
+        mixed_settings: Take rows that were scored with different settings together.
 
     Returns:
         A row is one expression (of one group), the strongest first, groups in the order of their names: ``expression``
         (Hume's name), ``column``, the column ``by`` as text, ``mean``, ``q25``, ``q75`` (the value below which a quarter and
-        three quarters of the weight lie), ``n_rows`` with a score, ``method``. Empty where no row has a score.
+        three quarters of the weight lie), ``ci_low``, ``ci_high`` (of the mean; null with fewer than two units), ``relative``
+        (only with ``relative_to``: standard deviations above the usual mean; null where nothing varies there), ``n_units`` with
+        a score (null where the frame tells no units apart), ``n_rows`` with a score, ``method``, ``seed``. Empty where no row has
+        a score.
 
     Raises:
-        UsageError: No such column or expression, ``k`` below 1, or several scorings of one recording.
+        UsageError: No such column or expression, ``k`` below 1, several scorings of one recording, several settings, or a
+            ``relative_to`` of another measure.
 
     Examples:
         >>> frame = pa.table({"begin_s": [0.0, 4.0], "end_s": [4.0, 5.0], "joy": [0.5, 0.0], "anger": [0.1, 0.2]})
-        >>> strongest_expressions(frame, 1).select(["expression", "mean", "q25", "q75"]).to_pylist()
+        >>> top(frame, 1).select(["expression", "mean", "q25", "q75"]).to_pylist()
         [{'expression': 'Joy', 'mean': 0.4, 'q25': 0.5, 'q75': 0.5}]
     """
     if k < 1:
         raise UsageError(f"k is {k}; at least one expression must be asked for.")
-    chosen: list[str] = []
+    if not 0 < confidence < 1:
+        raise UsageError(f"confidence is {confidence:g}; it is a share between 0 and 1, such as 0.95.")
+    if n_resamples < 100:
+        raise UsageError(f"n_resamples is {n_resamples}; fewer than 100 say nothing.")
+    units: list[str] = []
 
-    def wanted(schema: pa.Schema) -> list[str]:
-        chosen[:] = frames.chosen_columns(schema, expressions)
+    def labels(schema: pa.Schema) -> list[str]:
         if by is not None and by not in schema.names:
             raise UsageError(f"The frame has no column {by!r} to group by. It has: {', '.join(schema.names)}.")
-        keys = ("recording_id", "file", "scoring_id", *frames.PERSON_COLUMNS, *_SPAN)
-        return [*(name for name in keys if name in schema.names), *([by] if by is not None else []), *chosen]
+        units[:] = _unit_of(schema, unit)
+        return [*([by] if by is not None else []), *units]
 
-    table = frames.read_columns(frame, wanted)
-    frames.check_one_scoring(table)
-    weights = _weights(table, by)
-    means = {column: _ranking_mean(table, column, weights) for column in chosen}
-    ranked = sorted((column for column in chosen if not math.isnan(means[column])), key=lambda column: -means[column])[:k]
-    groups = _groups(table, by)
+    # Each group covers time of its own: one recording that belongs to two people counts for both.
+    observations = observe(
+        frame, expressions, labels, apart=lambda _: [by] if by is not None else [], mixed_settings=mixed_settings
+    )
+    columns = observations.columns
+    usual = None if relative_to is None else _usual(relative_to, columns, observations.measure, mixed_settings=mixed_settings)
+    everything = totals(observations, np.zeros(observations.table.num_rows, np.int64), 1)
+    rank = everything.means[0] if usual is None else _relative(everything.means[0], usual)
+    ranked = sorted((at for at in range(len(columns)) if not math.isnan(rank[at])), key=lambda at: -rank[at])[:k]
+    chosen = tuple(columns[at] for at in ranked)
+    groups = _groups(observations.table, by)
+    rng = np.random.default_rng(seed)
+    of_group = [
+        _of_group(observations, chosen, members, units, rng, confidence=confidence, n_resamples=n_resamples)
+        for _, members in groups
+    ]
     rows: list[dict[str, Any]] = []
-    for column in ranked:
-        scores = frames.numbers(table, column)
-        for group, members in groups:
-            summary = _summary(scores, weights) if members is None else _summary(scores[members], _of(weights, members))
+    for place, column in enumerate(chosen):
+        for (group, _), found in zip(groups, of_group, strict=True):
+            its = found[place]
+            relative = math.nan if usual is None else _relative(its["mean"], usual[:, [ranked[place]]])[0]
             rows.append(
                 {
-                    "expression": frames.label_of(table.schema.field(column)),
+                    "expression": observations.label(column),
                     "column": column,
                     **({} if by is None else {by: group}),
-                    **summary,
-                    "method": BY_ROWS if weights is None else BY_TIME,
+                    **{name: None if value is None or math.isnan(value) else value for name, value in its.items()},
+                    **({} if usual is None else {"relative": None if math.isnan(relative) else float(relative)}),
+                    "method": observations.method,
+                    "seed": seed,
                 }
             )
-    by_field = [] if by is None else [pa.field(by, pa.string())]
-    numbers = [pa.field(name, pa.float64()) for name in ("mean", "q25", "q75")]
+    numbers = ("mean", "q25", "q75", "ci_low", "ci_high", *([] if usual is None else ["relative"]))
     schema = pa.schema(
         [
             ("expression", pa.string()),
             ("column", pa.string()),
-            *by_field,
-            *numbers,
+            *([] if by is None else [pa.field(by, pa.string())]),
+            *(pa.field(name, pa.float64()) for name in numbers),
+            ("n_units", pa.int64()),
             ("n_rows", pa.int64()),
             ("method", pa.string()),
+            ("seed", pa.int64()),
         ]
     )
     return pa.Table.from_pylist(rows, schema)
 
 
-def _weights(table: pa.Table, by: str | None) -> Floats | None:
-    """Return the newly covered seconds of each row; None where rows have no time, or none that adds up to anything.
+def _unit_of(schema: pa.Schema, unit: str | None) -> list[str]:
+    if unit is not None:
+        return [label_column(schema, unit, "to tell independent units by")]
+    found = [name for name in schema.names if name.lower() in PERSON_LABELS] or [n for n in schema.names if n == "recording_id"]
+    return found[:1]
 
-    Each group covers time of its own: one recording that belongs to two people counts for both.
-    """
-    if not all(name in table.column_names for name in _SPAN) or table.num_rows == 0:
-        return None
-    begin, end = (frames.numbers(table, name) for name in _SPAN)
-    if not (np.isfinite(begin).all() and np.isfinite(end).all()):
-        return None  # texts among speech: seconds and sentences do not add up
-    keys = [name for name in (*frames.RECORDING_COLUMNS, *frames.PERSON_COLUMNS) if name in table.column_names]
-    part, _ = frames.codes(table, [*keys, *([by] if by is not None and by not in keys else [])])
-    covered = newly_covered_s(begin, end, part)
-    return covered if covered.sum() > 0 else None
+
+def _usual(reference: Any, columns: Sequence[str], measure: str, *, mixed_settings: bool) -> Floats:
+    """Return usual mean and standard deviation of each expression."""
+    usual = observe(reference, list(columns), lambda _: [], mixed_settings=mixed_settings)
+    if usual.measure != measure:
+        raise UsageError(f"relative_to holds {usual.measure}, the frame {measure}: they are on different scales.")
+    found = np.full((2, len(columns)), np.nan)
+    for at, column in enumerate(columns):
+        scores = usual.scores(column)
+        known = np.isfinite(scores)
+        if known.any():
+            weight = None if usual.weight is None or usual.weight[known].sum() <= 0 else usual.weight[known]
+            found[0, at] = np.average(scores[known], weights=weight)
+            found[1, at] = math.sqrt(np.average((scores[known] - found[0, at]) ** 2, weights=weight))
+    return found
+
+
+def _relative(mean: Any, usual: Floats) -> Floats:
+    mean = np.atleast_1d(np.asarray(math.nan if mean is None else mean, np.float64))
+    return np.asarray(np.divide(mean - usual[0], usual[1], out=np.full(len(mean), np.nan), where=usual[1] > 1e-12))
 
 
 def _groups(table: pa.Table, by: str | None) -> list[tuple[str | None, Integers | None]]:
@@ -119,40 +175,70 @@ def _groups(table: pa.Table, by: str | None) -> list[tuple[str | None, Integers 
     return sorted(found, key=lambda each: (each[0] is None, each[0] or ""))
 
 
-def _of(weights: Floats | None, members: np.ndarray[Any, Any]) -> Floats | None:
-    return None if weights is None else weights[members]
+def _of_group(
+    observations: Observations,
+    columns: tuple[str, ...],
+    members: Integers | None,
+    units: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    confidence: float,
+    n_resamples: int,
+) -> list[dict[str, Any]]:
+    """Return the numbers of each expression of one group."""
+    part = observations.take(members) if members is not None else observations
+    number, names = frames.codes(part.table, units)
+    found = []
+    for column in columns:
+        scores, weight = part.scores(column), part.weight
+        known = np.isfinite(scores)
+        if not known.all():
+            scores, weight, its_unit = scores[known], None if weight is None else weight[known], number[known]
+        else:
+            its_unit = number
+        if len(scores) == 0:
+            nothing = dict.fromkeys(("mean", "q25", "q75", "ci_low", "ci_high"))
+            found.append({**nothing, "n_units": 0 if units else None, "n_rows": 0})
+            continue
+        if weight is not None and weight.sum() <= 0:  # windows that others cover wholly
+            weight = None
+        mean = float(scores.mean()) if weight is None else float(np.dot(scores, weight) / weight.sum())
+        q25, q75 = _quartiles(scores, weight)
+        n_units = len(np.unique(its_unit)) if units else None
+        low, high = _interval(scores, weight, its_unit, len(names), rng, confidence, n_resamples) if units else (None, None)
+        numbers = {"mean": mean, "q25": q25, "q75": q75, "ci_low": low, "ci_high": high}
+        found.append({**numbers, "n_units": n_units, "n_rows": len(scores)})
+    return found
 
 
-def _ranking_mean(table: pa.Table, column: str, weights: Floats | None) -> float:
-    if weights is None:  # Arrow skips null, without a copy of every column; what it makes of NaN is asked again below
-        mean = pc.mean(table.column(column)).as_py()
-        if mean is not None and not math.isnan(mean):
-            return float(mean)
-    mean = _summary(frames.numbers(table, column), weights, quartiles=False)["mean"]
-    return math.nan if mean is None else mean
+def _interval(
+    scores: Floats,
+    weight: Floats | None,
+    unit: Integers,
+    n_units: int,
+    rng: np.random.Generator,
+    confidence: float,
+    n_resamples: int,
+) -> tuple[float | None, float | None]:
+    """Return the range of the mean when units are drawn anew, widened for few of them as `units.resampled_means` does."""
+    weights = np.bincount(unit, weight, n_units)
+    sums = np.bincount(unit, scores if weight is None else scores * weight, n_units)
+    weights, sums = weights[weights > 0], sums[weights > 0]
+    if (n := len(weights)) < 2:
+        return None, None
+    draws = np.concatenate([(drawn @ sums) / (drawn @ weights) for drawn in resampled(rng, n, n_resamples)])
+    mean = float(sums.sum() / weights.sum())
+    low, high = interval(mean + (draws - mean) * math.sqrt(n / (n - 1)), confidence)
+    return float(low), float(high)
 
 
-def _summary(scores: Floats, weights: Floats | None, *, quartiles: bool = True) -> dict[str, Any]:
-    known = ~np.isnan(scores)
-    n_rows = int(np.count_nonzero(known))
-    if n_rows == 0:
-        return {"mean": None, "q25": None, "q75": None, "n_rows": 0}
-    if n_rows < len(scores):
-        scores, weights = scores[known], _of(weights, known)
-    if weights is not None and weights.sum() <= 0:  # windows that others cover wholly
-        weights = None
-    mean = float(scores.mean()) if weights is None else float(np.dot(scores, weights) / weights.sum())
-    q25, q75 = _quartiles(scores, weights) if quartiles else (None, None)
-    return {"mean": mean, "q25": q25, "q75": q75, "n_rows": n_rows}
-
-
-def _quartiles(scores: Floats, weights: Floats | None) -> tuple[float, float]:
+def _quartiles(scores: Floats, weight: Floats | None) -> tuple[float, float]:
     """Return the smallest scores at or below which a quarter and three quarters of the weight lie."""
-    if weights is None:
+    if weight is None:
         low, high = np.quantile(scores, [0.25, 0.75], method="inverted_cdf")
         return float(low), float(high)
     order = np.argsort(scores)
-    reached = np.cumsum(weights[order])
+    reached = np.cumsum(weight[order])
     # A rounding error in the sum must not push a share that is met exactly on to the next score.
     low, high = np.searchsorted(reached, np.array([0.25, 0.75]) * reached[-1] * (1 - 1e-12))
     return float(scores[order[low]]), float(scores[order[high]])

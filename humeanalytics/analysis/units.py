@@ -56,6 +56,10 @@ def totals(observations: Observations, unit: Integers, n_units: int, columns: tu
         n_rows[:, at] = np.bincount(its_unit, minlength=n_units)
         sums[:, at] = np.bincount(its_unit, its, n_units)
         weights[:, at] = n_rows[:, at] if its_weight is None else np.bincount(its_unit, its_weight, n_units)
+        # Scores of windows only that others cover wholly: those count the same.
+        if (hidden := (weights[:, at] <= 0) & (n_rows[:, at] > 0)).any():
+            sums[hidden, at] = np.bincount(its_unit, scores[known], n_units)[hidden]
+            weights[hidden, at] = n_rows[hidden, at]
     return Totals(sums, weights, n_rows.astype(np.int64))
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from humeanalytics.analysis import frames
-from humeanalytics.analysis.strongest import BY_TIME, strongest_expressions
+from humeanalytics.analysis import frames, strongest
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas
 from humeanalytics.plot.theme import ColoursName, Theme, ThemeName, readable, series_colours, theme_of
@@ -60,7 +59,7 @@ def top(
     if by is not None and colours == "hume":
         raise UsageError("Hume's colours tell expressions apart, not groups. Leave out by or colours.")
     synthetic = frames.is_synthetic(frame) if synthetic is None else synthetic
-    rows = strongest_expressions(frame, k, by=by, expressions=expressions).to_pylist()
+    rows = strongest.top(frame, k, by=by, expressions=expressions).to_pylist()
     if not rows:
         raise UsageError("Nothing to draw: no row of the frame has a score.")
     names = list(dict.fromkeys(row["expression"] for row in rows))
@@ -83,7 +82,7 @@ def top(
         _write_means(ax, [row["mean"] for row in rows], look)
     else:
         _name_groups(ax, ["(none)" if group is None else group for group in groups], palette, look)
-    counted = "the time scored" if rows[0]["method"] == BY_TIME else f"{_rows_counted(rows, len(groups)):,} rows"
+    counted = "the time scored" if rows[0]["method"] == strongest.BY_TIME else f"{_rows_counted(rows, len(groups)):,} rows"
     subtitle = f"Mean (dot) and middle half (line) of {counted}"
     canvas.headline(
         ax, look, "Strongest expressions" if title is None else title, subtitle, above_pt=12.0 if by is None else 30.0

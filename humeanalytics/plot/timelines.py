@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.over_time import scores_over_time
-from humeanalytics.analysis.strongest import strongest_expressions
+from humeanalytics.analysis.strongest import top
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas
 from humeanalytics.plot.labels import LINE_HEIGHT_PT, label_ends
@@ -136,7 +136,7 @@ def _rows_of(frame: Any, expressions: Sequence[str] | str | None, recording: str
 def _columns_of(rows: pa.Table, expressions: Sequence[str] | str | None, k: int) -> list[str]:
     if expressions is not None:
         return frames.chosen_columns(rows.schema, expressions)
-    strongest: list[str] = strongest_expressions(rows, k)["column"].to_pylist()
+    strongest: list[str] = top(rows, k)["column"].to_pylist()
     if not strongest:
         raise UsageError("Nothing to draw: no row of the frame has a score.")
     return strongest

@@ -13,9 +13,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from v1_frames import audio
 
 from humeanalytics.analysis.covered_time import newly_covered_s
-from humeanalytics.analysis.strongest import BY_ROWS, BY_TIME, strongest_expressions
+from humeanalytics.analysis.presence import presence
+from humeanalytics.analysis.strongest import BY_ROWS, BY_TIME, top
 from humeanalytics.errors import UsageError
 from humeanalytics.tables.schema import schema_of
 
@@ -25,7 +27,7 @@ FORMS: list[Callable[[pa.Table], Any]] = [lambda t: t, lambda t: t.to_pandas(), 
 @pytest.mark.parametrize("form", FORMS, ids=["pyarrow", "pandas", "polars", "stream"])
 def test_any_frame(form: Callable[[pa.Table], Any]) -> None:
     table = pa.table({"text": ["x", "y", None], "joy": [0.2, None, 0.6], "surprise_negative": [0.1, 0.2, 0.3], "age": [1, 2, 3]})
-    answer = strongest_expressions(form(table))
+    answer = top(form(table))
     assert answer.to_pylist() == [
         {
             "expression": "Joy",
@@ -33,8 +35,12 @@ def test_any_frame(form: Callable[[pa.Table], Any]) -> None:
             "mean": pytest.approx(0.4),
             "q25": 0.2,
             "q75": 0.6,
+            "ci_low": None,
+            "ci_high": None,
+            "n_units": None,
             "n_rows": 2,
             "method": BY_ROWS,
+            "seed": 0,
         },
         {
             "expression": "Surprise (negative)",
@@ -42,8 +48,12 @@ def test_any_frame(form: Callable[[pa.Table], Any]) -> None:
             "mean": pytest.approx(0.2),
             "q25": 0.1,
             "q75": 0.3,
+            "ci_low": None,
+            "ci_high": None,
+            "n_units": None,
             "n_rows": 3,
             "method": BY_ROWS,
+            "seed": 0,
         },
     ]
 
@@ -51,7 +61,7 @@ def test_any_frame(form: Callable[[pa.Table], Any]) -> None:
 def test_windows_count_by_the_time_they_newly_cover() -> None:
     # 0-4, 1-5, 2-6 cover 4 + 1 + 1 s; the mean of the rows would be 0.5
     frame = pa.table({"begin_s": [0.0, 1.0, 2.0], "end_s": [4.0, 5.0, 6.0], "joy": [0.0, 0.5, 1.0]})
-    (row,) = strongest_expressions(frame).to_pylist()
+    (row,) = top(frame).to_pylist()
     assert row["mean"] == pytest.approx((0 * 4 + 0.5 + 1.0) / 6)
     assert (row["q25"], row["q75"], row["method"]) == (0.0, 0.5, BY_TIME)
 
@@ -67,7 +77,7 @@ def test_people_and_recordings_cover_time_of_their_own() -> None:
         }
     )
     # of the two windows of spk_0 in a at the same place one adds nothing
-    (row,) = strongest_expressions(frame).to_pylist()
+    (row,) = top(frame).to_pylist()
     assert row["mean"] in (pytest.approx((0.3 + 0.6 + 0.9) / 3), pytest.approx((0.9 + 0.6 + 0.9) / 3))
 
 
@@ -81,7 +91,7 @@ def test_a_recording_that_belongs_to_two_people_counts_for_both() -> None:
             "joy": [1.0, 1.0, 0.0],
         }
     )
-    answer = strongest_expressions(frame, by="participant")
+    answer = top(frame, by="participant")
     assert dict(zip(answer["participant"].to_pylist(), answer["mean"].to_pylist(), strict=True)) == {"007": 1.0, "012": 0.5}
 
 
@@ -89,7 +99,7 @@ def test_groups_show_the_same_expressions() -> None:
     frame = pa.table(
         {"condition": ["b", "a", None, "a"], "joy": [0.9, 0.1, 0.5, 0.3], "anger": [0.0, 0.8, 0.1, 0.8], "fear": [0.0] * 4}
     )
-    answer = strongest_expressions(frame, 2, by="condition")
+    answer = top(frame, 2, by="condition")
     assert [(row["expression"], row["condition"], round(row["mean"], 3), row["n_rows"]) for row in answer.to_pylist()] == [
         ("Joy", "a", 0.2, 2),
         ("Joy", "b", 0.9, 1),
@@ -102,31 +112,29 @@ def test_groups_show_the_same_expressions() -> None:
 
 def test_groups_of_anything_that_has_a_text() -> None:
     frame = pa.table({"session": pa.array([2, 10, 2]), "joy": [0.1, 0.2, 0.3]})
-    assert strongest_expressions(frame, by="session")["session"].to_pylist() == ["10", "2"]
+    assert top(frame, by="session")["session"].to_pylist() == ["10", "2"]
     frame = frame.set_column(0, "session", pa.array(["x", "y", "x"]).dictionary_encode())
-    assert strongest_expressions(frame, by="session")["session"].to_pylist() == ["x", "y"]
+    assert top(frame, by="session")["session"].to_pylist() == ["x", "y"]
 
 
 def test_only_expressions_are_ranked() -> None:
     schema = schema_of("face")
     row = {field.name: 0.9 if pa.types.is_floating(field.type) else None for field in schema}
     table = pa.Table.from_pylist([{**row, "joy": 0.95}], schema=schema)
-    columns = strongest_expressions(table, 100)["column"].to_pylist()
+    columns = top(table, 100)["column"].to_pylist()
     assert len(columns) == 48 and columns[0] == "joy"
     assert not any(name.startswith(("facs_", "desc_", "box_")) or name in ("prob", "time_s") for name in columns)
 
 
 def test_a_name_nobody_has_heard_of_is_ranked_where_it_is_marked() -> None:
     field = pa.field("zest", pa.float32(), metadata={b"hume_name": b"Zest!"})
-    answer = strongest_expressions(
-        pa.table([pa.array([0.5], pa.float32()), pa.array([0.9])], schema=pa.schema([field, ("age", pa.float64())]))
-    )
+    answer = top(pa.table([pa.array([0.5], pa.float32()), pa.array([0.9])], schema=pa.schema([field, ("age", pa.float64())])))
     assert answer["expression"].to_pylist() == ["Zest!"]
 
 
 def test_asked_for_by_column_or_name() -> None:
     frame = pa.table({"joy": [0.1], "surprise_positive": [0.2], "desc_smile": [0.3], "frustration": [0.4]})
-    answer = strongest_expressions(frame, expressions=["Surprise (positive)", "desc_smile", "frustration", "surprisePositive"])
+    answer = top(frame, expressions=["Surprise (positive)", "desc_smile", "frustration", "surprisePositive"])
     assert answer["column"].to_pylist() == ["frustration", "desc_smile", "surprise_positive"]
     assert answer["expression"].to_pylist() == ["frustration", "Smile", "Surprise (positive)"]
 
@@ -145,21 +153,21 @@ def test_asked_for_by_column_or_name() -> None:
 )
 def test_wrong_use(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        strongest_expressions(pa.table({"text": ["x"], "joy": [0.1], "anger": [0.2]}), **arguments)
+        top(pa.table({"text": ["x"], "joy": [0.1], "anger": [0.2]}), **arguments)
 
 
 def test_no_frame_and_no_expressions() -> None:
     with pytest.raises(UsageError, match="int, not a frame"):
-        strongest_expressions(5)
+        top(5)
     with pytest.raises(UsageError, match="no expressions, such as joy"):
-        strongest_expressions(pa.table({"a": [1.0]}))
+        top(pa.table({"a": [1.0]}))
 
 
 def test_several_scorings_of_a_recording_are_refused() -> None:
     frame = pa.table({"recording_id": ["a", "a"], "scoring_id": ["1", "2"], "joy": [0.1, 0.2]})
     with pytest.raises(UsageError, match="several scorings"):
-        strongest_expressions(frame)
-    assert strongest_expressions(frame.set_column(0, "recording_id", pa.array(["a", "b"]))).num_rows == 1
+        top(frame)
+    assert top(frame.set_column(0, "recording_id", pa.array(["a", "b"]))).num_rows == 1
 
 
 @pytest.mark.parametrize(
@@ -175,25 +183,26 @@ def test_several_scorings_of_a_recording_are_refused() -> None:
 def test_nothing_to_rank(frame: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        answer = strongest_expressions(frame)
+        answer = top(frame)
     assert answer.num_rows == 0
-    assert answer.column_names == ["expression", "column", "mean", "q25", "q75", "n_rows", "method"]
+    numbers = ["mean", "q25", "q75", "ci_low", "ci_high", "n_units", "n_rows"]
+    assert answer.column_names == ["expression", "column", *numbers, "method", "seed"]
 
 
 def test_one_row_and_windows_without_length() -> None:
     frame = pa.table({"begin_s": [1.0], "end_s": [1.0], "joy": [0.5]})
-    (row,) = strongest_expressions(frame).to_pylist()
+    (row,) = top(frame).to_pylist()
     assert (row["mean"], row["q25"], row["q75"], row["n_rows"], row["method"]) == (0.5, 0.5, 0.5, 1, BY_ROWS)
 
 
 def test_texts_among_speech_count_by_rows() -> None:
     frame = pa.table({"begin_s": [0.0, None], "end_s": [10.0, None], "joy": [0.0, 1.0]})
-    (row,) = strongest_expressions(frame).to_pylist()
+    (row,) = top(frame).to_pylist()
     assert (row["mean"], row["method"]) == (0.5, BY_ROWS)
 
 
 def test_nan_counts_as_no_score() -> None:
-    (row,) = strongest_expressions(pa.table({"joy": [float("nan"), 0.5]})).to_pylist()
+    (row,) = top(pa.table({"joy": [float("nan"), 0.5]})).to_pylist()
     assert (row["mean"], row["n_rows"]) == (0.5, 1)
 
 
@@ -225,7 +234,7 @@ def test_mean_and_quartiles_against_numpy(rows: list[tuple[int, int, int, float 
             "joy": pa.array(scores, pa.float32()),
         }
     )
-    answer = strongest_expressions(frame).to_pylist()
+    answer = top(frame).to_pylist()
     values = np.array([np.nan if score is None else score for score in scores])
     weights = newly_covered_s(np.array(begin) / 4, (np.array(begin) + np.array(length)) / 4, np.array(part))
     known = ~np.isnan(values)
@@ -240,3 +249,46 @@ def test_mean_and_quartiles_against_numpy(rows: list[tuple[int, int, int, float 
         if found != expected:  # a share met exactly: numpy rounds either way
             below = weights[known][values[known] <= min(found, expected)].sum() / weights[known].sum()
             assert below == pytest.approx(share, abs=1e-9)
+
+
+def test_the_interval_is_of_people_and_not_of_rows() -> None:
+    """Of 12 people with 50 rows each the mean is as sure as 12 numbers are; taken for 600 it would seem far surer."""
+    rng, held, widths = np.random.default_rng(8), 0, []
+    for _ in range(100):
+        own = rng.normal(0.5, 0.1, 12)
+        scores = (own[:, None] + rng.normal(0, 0.02, (12, 50))).ravel()
+        frame = pa.table(
+            {"participant": [f"P{n // 50}" for n in range(600)], "recording_id": [str(n) for n in range(600)], "joy": scores}
+        )
+        (row,) = top(frame, n_resamples=200).to_pylist()
+        held += row["ci_low"] <= 0.5 <= row["ci_high"]
+        widths.append((row["ci_high"] - row["ci_low"]) / (4 * scores.std() / np.sqrt(600)))
+        assert (row["n_units"], row["n_rows"]) == (12, 600)
+    assert held >= 85 and np.mean(widths) > 4
+
+
+def test_an_interval_takes_two_units_and_the_recording_will_do() -> None:
+    frame = pa.table({"recording_id": ["a", "a", "b"], "condition": ["x", "x", "y"], "joy": [0.1, 0.2, 0.3]})
+    (row,) = top(frame).to_pylist()
+    assert row["n_units"] == 2 and row["ci_low"] <= 0.2 <= row["ci_high"]
+    assert [(r["n_units"], r["ci_low"]) for r in top(frame, by="condition").to_pylist()] == [(1, None), (1, None)]
+
+
+def test_ranked_on_the_own_scale_of_each() -> None:
+    usual = pa.table({"joy": [0.5, 0.7, 0.6, 0.8], "anger": [0.01, 0.02, 0.01, 0.02], "fear": [0.3] * 4})
+    frame = pa.table({"joy": [0.65], "anger": [0.03], "fear": [0.3]})
+    assert top(frame)["expression"].to_pylist() == ["Joy", "Fear", "Anger"]
+    rows = top(frame, relative_to=usual).to_pylist()
+    assert [(row["expression"], row["relative"]) for row in rows] == [("Anger", pytest.approx(3.0)), ("Joy", pytest.approx(0.0))]
+    with pytest.raises(UsageError, match="relative_to holds presence, the frame score"):
+        top(frame, relative_to=usual.append_column("measure", [["presence"] * 4]))
+
+
+def test_of_v1_the_mean_of_what_is_told_ranks_what_is_rare_and_strong_first() -> None:
+    scores, measured = audio("ab", lambda _r, name, end_s: 0.9 * (end_s == 3.0) if name == "joy" else 0.5)
+    told = {name: np.mean([row["probability"] for row in scores.to_pylist() if row["name"] == name]) for name in ("joy", "anger")}
+    rows = top(presence(scores, measured)).to_pylist()
+    assert told["joy"] > told["anger"]
+    assert [(row["column"], row["mean"]) for row in rows] == [("anger", 1.0), ("joy", pytest.approx(3 / 19.5))]
+    with pytest.raises(UsageError, match=r"ha\.presence"):
+        top(scores)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from plot_frames import faces, speech
 from test_timeline import assert_words_stand_apart
 
-from humeanalytics.analysis.strongest import strongest_expressions
+from humeanalytics.analysis import strongest
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import top
 
@@ -26,7 +26,7 @@ def dots(ax: Axes) -> list[tuple[float, float]]:
 
 def test_the_strongest_come_first_with_mean_and_middle_half() -> None:
     ax = top(speech(), 4)
-    expected = strongest_expressions(speech(), 4).to_pylist()
+    expected = strongest.top(speech(), 4).to_pylist()
     assert rows(ax) == [row["expression"] for row in expected]
     assert dots(ax) == [(pytest.approx(row["mean"]), at) for at, row in enumerate(expected)]
     lines = [list(line.get_xdata()) for line in ax.get_lines() if line.get_marker() != "o"]
