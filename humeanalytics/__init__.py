@@ -22,6 +22,7 @@ _EXPORTS = {
     "Sandbox": "humeanalytics.sandbox.embedded",
     "SandboxOptions": "humeanalytics.sandbox.options",
     "Settings": "humeanalytics.settings",
+    "baseline": "humeanalytics.analysis.baselines",
     "compare": "humeanalytics.analysis.comparisons",
     "export_chats": "humeanalytics.jobs.export",
     "flatten": "humeanalytics.jobs.reading",

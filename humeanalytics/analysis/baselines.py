@@ -1,0 +1,142 @@
+"""Scores as far from what is usual for that person, or in that recording: only so do expressions compare with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from humeanalytics.analysis import frames
+from humeanalytics.analysis.observations import MEASURE, label_column, observe
+from humeanalytics.analysis.units import totals
+from humeanalytics.errors import UsageError
+from humeanalytics.tables.schema import HUME_NAME
+
+#: What a baseline may be.
+_HOW = ("z", "difference", "share")
+_ANSWERS = ("n_units", "n_rows", "method", "seed", MEASURE)
+
+
+def baseline(
+    frame: Any,
+    within: str = "participant",
+    how: str = "z",
+    *,
+    expressions: Sequence[str] | str | None = None,
+    mixed_settings: bool = False,
+) -> pa.Table:
+    """Return the rows of a frame with each score as it stands to the mean of its person, or of its recording.
+
+    Raw scores of different expressions are on different scales, and people differ in what their faces and voices show anyway;
+    what remains is how a moment differs from what is usual. Means and spreads weigh windows by the time they newly cover.
+
+    Args:
+        frame: A Query, pyarrow, pandas or polars frame with a column an expression; of v1 what `presence` returns.
+        within: Within what: a label such as ``participant``, or ``recording_id``.
+        how: ``z`` (standard deviations above the mean), ``difference`` (score minus mean), or ``share`` (score over mean: 1 is
+            the mean, 2 twice that).
+        expressions: Only these, by column or by Hume's name; others are left out.
+        mixed_settings: Take rows that were scored with different settings together.
+
+    Returns:
+        A row is a row of the frame that has ``within``, in order: its other columns, the expressions as float64 in their place,
+        then ``measure`` (``z of score``, ..., which keeps other analyses from mixing it with scores), ``n_units`` (recordings) and
+        ``n_rows`` of its person that the mean is of, ``method``, ``seed`` (null: nothing is drawn). Null where there is
+        no score, and where what it would be divided by is 0: of ``z`` for a person whose score never varies (with one row it
+        cannot), of ``share`` for one whose mean is 0.
+
+    Raises:
+        UsageError: No such column or expression, ``how`` is another, no row has ``within``, nobody's scores vary; or settings,
+            measures or scorings are mixed.
+
+    Examples:
+        >>> frame = pa.table({"participant": ["P1", "P1", "P2", "P2"], "joy": [0.25, 0.75, 0.5, 1.0]})
+        >>> baseline(frame, how="difference")["joy"].to_pylist()
+        [-0.25, 0.25, -0.25, 0.25]
+    """
+    if how not in _HOW:
+        raise UsageError(f"how is {how!r}; it is one of {', '.join(_HOW)}.")
+    observations = observe(
+        frame,
+        expressions,
+        lambda schema: [label_column(schema, within, "to take a baseline in")],
+        mixed_settings=mixed_settings,
+        whole=True,
+    )
+    if observations.measure.partition(" of ")[0] in _HOW:
+        raise UsageError(f"The frame holds {observations.measure} already; take a baseline of scores.")
+    number, names = frames.codes(observations.table, [within])
+    labelled = np.array([name is not None for (name,) in names])
+    if observations.table.num_rows == 0 or not labelled.any():
+        what = "has no rows" if observations.table.num_rows == 0 else f"has {within} null in every row"
+        raise UsageError(f"The frame {what}, so nobody's baseline can be told.")
+    kept = np.flatnonzero(labelled[number])
+    if len(kept) < len(number):
+        observations, number = observations.take(kept), number[kept]
+    made, varies = {}, how != "z"
+    means = totals(observations, number, len(names)).means
+    for at, column in enumerate(observations.columns):
+        scores = observations.scores(column)
+        difference = scores - means[number, at]
+        if how == "z":
+            spread = np.sqrt(_mean_square(difference, observations.weight, number, len(names)))
+            # What does not vary has a spread of rounding errors.
+            spread[spread <= 1e-12 * np.maximum(1.0, np.abs(means[:, at]))] = np.nan
+            varies = varies or bool(np.isfinite(spread).any())
+            made[column] = difference / spread[number]
+        elif how == "share":
+            usual = np.where(means[:, at] == 0, np.nan, means[:, at])
+            made[column] = scores / usual[number]
+        else:
+            made[column] = difference
+    if not varies:
+        raise UsageError(
+            f"No expression varies within any {within}, so there is no standard deviation to measure by. "
+            f"Take how='difference', or within= something that has more than a row."
+        )
+    return _answer(
+        observations.table, made, number, how=f"{how} of {observations.measure}", method=f"within {within}, {observations.method}"
+    )
+
+
+def _mean_square(difference: Any, weight: Any, number: Any, n: int) -> Any:
+    known = np.isfinite(difference)
+    its = number[known]
+    weights = np.ones(len(its)) if weight is None else weight[known]
+    if (empty := np.bincount(its, weights, n) <= 0).any():  # of windows only that others cover wholly
+        weights = np.where(empty[its], 1.0, weights)
+    total = np.bincount(its, weights, n)
+    return np.divide(np.bincount(its, weights * difference[known] ** 2, n), total, out=np.full(n, np.nan), where=total > 0)
+
+
+def _answer(rows: pa.Table, made: dict[str, Any], number: Any, *, how: str, method: str) -> pa.Table:
+    kept = [
+        name
+        for name in rows.column_names
+        if name not in _ANSWERS and (name in made or name not in frames.expression_columns(rows.schema))
+    ]
+    fields, arrays = [], []
+    for name in kept:
+        field = rows.schema.field(name)
+        if name in made:
+            field = pa.field(name, pa.float64(), metadata={HUME_NAME: frames.label_of(field).encode()})
+        fields.append(field)
+        arrays.append(pa.array(made[name], from_pandas=True) if name in made else rows[name])
+    keys = [name for name in frames.RECORDING_COLUMNS if name in rows.column_names]
+    n_units = pa.nulls(len(number), pa.int64())
+    if keys:
+        recording, _ = frames.codes(rows, keys)
+        pairs = np.unique(number * (int(recording.max(initial=0)) + 1) + recording)
+        n_units = pa.array(np.bincount(pairs // (int(recording.max(initial=0)) + 1), minlength=int(number.max()) + 1)[number])
+    constant = pa.array(np.zeros(len(number), np.int64))
+    added = {
+        MEASURE: pa.array([how]).take(constant),
+        "n_units": n_units,
+        "n_rows": pa.array(np.bincount(number)[number]),
+        "method": pa.array([method]).take(constant),
+        "seed": pa.nulls(len(number), pa.int64()),
+    }
+    fields += [pa.field(name, each.type) for name, each in added.items()]
+    return pa.Table.from_arrays([*arrays, *added.values()], schema=pa.schema(fields))

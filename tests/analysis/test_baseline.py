@@ -1,0 +1,137 @@
+"""Scores within people: against numpy, and with truths that are known because they were made."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from v1_frames import audio
+
+from humeanalytics.analysis.baselines import baseline
+from humeanalytics.analysis.comparisons import compare
+from humeanalytics.analysis.covered_time import newly_covered_s
+from humeanalytics.analysis.presence import presence
+from humeanalytics.analysis.summaries import summarise
+from humeanalytics.errors import UsageError
+
+_ROW = pa.table({"participant": ["P1", "P1"], "recording_id": ["a", "b"], "text": ["x", "y"], "joy": [0.25, 0.75]})
+
+
+def test_windows_that_say_things_again_do_not_move_the_baseline() -> None:
+    begin = [0.0, *(0.25 * n for n in range(1, 5))]
+    frame = pa.table(
+        {"participant": ["P1"] * 5, "begin_s": begin, "end_s": [b + 4 for b in begin], "joy": [0.0, 1.0, 1.0, 1.0, 1.0]}
+    )
+    answer = baseline(pl.from_arrow(frame), how="difference")
+    assert answer["joy"].to_pylist() == pytest.approx([-0.2, 0.8, 0.8, 0.8, 0.8])  # the mean of the rows is 0.8
+    assert baseline(frame)["joy"].to_pylist() == pytest.approx([-0.5, 2.0, 2.0, 2.0, 2.0])
+    assert baseline(frame, how="share")["joy"].to_pylist() == pytest.approx([0.0, 5.0, 5.0, 5.0, 5.0])
+
+
+def test_a_row_of_the_answer_is_a_row_of_the_frame() -> None:
+    answer = baseline(_ROW)
+    assert answer.column_names == ["participant", "recording_id", "text", "joy", "measure", "n_units", "n_rows", "method", "seed"]
+    assert answer.to_pylist()[1] == {
+        "participant": "P1",
+        "recording_id": "b",
+        "text": "y",
+        "joy": 1.0,
+        "measure": "z of score",
+        "n_units": 2,
+        "n_rows": 2,
+        "method": "within participant, every row counts the same",
+        "seed": None,
+    }
+    unlabelled = pa.concat_tables([_ROW, _ROW.set_column(0, "participant", pa.array([None, "P2"]))])
+    assert baseline(unlabelled, how="share")["text"].to_pylist() == ["x", "y", "y"]
+    two = _ROW.append_column("anger", [[0.1, 0.2]])
+    assert "anger" not in baseline(two, expressions="Joy").column_names
+
+
+rows = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 20), st.integers(1, 8), st.none() | st.integers(0, 8)),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(rows, st.sampled_from(["z", "difference", "share"]))
+def test_against_numpy(drawn: list[tuple[str, int, int, int | None]], how: str) -> None:
+    who, begin, length, scores = (list(each) for each in zip(*drawn, strict=True))
+    begin_s, end_s = np.array(begin) / 4, np.array(begin) / 4 + np.array(length) / 4
+    values = np.array([np.nan if score is None else score / 8 for score in scores])
+    frame = pa.table({"participant": who, "begin_s": begin_s, "end_s": end_s, "joy": pa.array(values, from_pandas=True)})
+    part = np.array(["abc".index(each) for each in who])
+    weight, expected = newly_covered_s(begin_s, end_s, part), np.full(len(who), np.nan)
+    for person in set(part):
+        own = (part == person) & ~np.isnan(values)
+        if not own.any():
+            continue
+        weights = weight[own] if weight[own].sum() > 0 else np.ones(own.sum())
+        mean = np.average(values[own], weights=weights)
+        spread = np.sqrt(np.average((values[own] - mean) ** 2, weights=weights))
+        if how == "difference":
+            expected[own] = values[own] - mean
+        elif (by := mean if how == "share" else spread) > 1e-9:
+            expected[own] = (values[own] - (mean if how == "z" else 0)) / by
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if how == "z" and np.isnan(expected).all():
+            with pytest.raises(UsageError, match="No expression varies"):
+                baseline(frame, how=how)
+            return
+        found = baseline(frame, how=how)["joy"].to_pylist()
+    assert found == [None if np.isnan(value) else pytest.approx(value, abs=1e-9) for value in expected]
+
+
+def test_people_who_differ_hide_what_all_of_them_do() -> None:
+    """Everybody's joy rises by 0.05, and people differ by far more: within people it shows, and nothing is left of who it is."""
+    rng = np.random.default_rng(9)
+    own = rng.uniform(0.1, 0.8, 30)
+    frame = pa.table({
+        "participant": [f"P{n}" for n in range(30)] * 2,
+        "phase": ["1 before"] * 30 + ["2 after"] * 30,
+        "joy": np.concatenate([own, own + 0.05]),
+    })  # fmt: skip
+    within = baseline(frame, how="difference")
+    assert within["joy"].to_pylist() == pytest.approx([-0.025] * 30 + [0.025] * 30)
+    (row,) = compare(within, "phase", "participant").to_pylist()
+    assert (row["difference"], row["measure"]) == (pytest.approx(0.05), "difference of score")
+
+
+def test_of_v1_how_presence_differs_from_what_is_usual() -> None:
+    participants = {"r1": "P1", "r2": "P1"}
+    often = {"r1": 3.0}
+    scores, measured = audio(participants, lambda r, _n, end_s: 0.9 * (end_s == often.get(r)), participant=participants)
+    with pytest.raises(UsageError, match=r"ha\.presence"):
+        baseline(scores)
+    answer = baseline(presence(scores, measured), how="difference", expressions="joy")
+    assert answer["measure"][0].as_py() == "difference of presence"
+    assert answer["joy"].to_pylist() == pytest.approx([1 - 3 / 39] + [-3 / 39] * 13)  # of the windows it is a fourteenth
+    mixed = pa.concat_tables([answer, presence(scores, measured)], promote_options="permissive")
+    with pytest.raises(UsageError, match="mixes measures"):
+        summarise(mixed)
+
+
+@pytest.mark.parametrize(
+    ("frame", "arguments", "message"),
+    [
+        (_ROW, {"how": "ratio"}, "how is 'ratio'; it is one of z, difference, share"),
+        (_ROW, {"within": "person"}, "no column 'person' to take a baseline in"),
+        (_ROW.slice(0, 0), {}, "has no rows"),
+        (_ROW.set_column(0, "participant", pa.nulls(2, pa.string())), {}, "participant null in every row"),
+        (_ROW, {"within": "recording_id"}, "No expression varies within any recording_id"),
+        (_ROW.set_column(3, "joy", pa.nulls(2, pa.float32())), {}, "No expression varies"),
+        (baseline(_ROW), {}, "holds z of score already"),
+        (_ROW.append_column("settings_id", [["x", "y"]]), {}, "several settings"),
+    ],
+)
+def test_what_has_no_baseline(frame: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        baseline(frame, **arguments)
