@@ -36,6 +36,7 @@ _EXPORTS = {
     "open_lake": "humeanalytics.jobs.opening",
     "score": "humeanalytics.jobs.scoring",
     "summarise": "humeanalytics.analysis.summaries",
+    "timeline": "humeanalytics.analysis.over_time",
     "top": "humeanalytics.analysis.strongest",
     "verify_webhook": "humeanalytics.receiver.signature",
 }

@@ -41,11 +41,11 @@ def baseline(
         mixed_settings: Take rows that were scored with different settings together.
 
     Returns:
-        A row is a row of the frame that has ``within``, in order: its other columns, the expressions as float64 in their place,
-        then ``measure`` (``z of score``, ..., which keeps other analyses from mixing it with scores), ``n_units`` (recordings) and
-        ``n_rows`` of its person that the mean is of, ``method``, ``seed`` (null: nothing is drawn). Null where there is
-        no score, and where what it would be divided by is 0: of ``z`` for a person whose score never varies (with one row it
-        cannot), of ``share`` for one whose mean is 0.
+        A row is a row of the frame that has ``within``, in order: its other columns, the expressions as float64 in their
+        place, then ``measure`` (``z of score``, ..., which keeps other analyses from mixing it with scores), ``n_units``
+        (recordings) and ``n_rows`` of its person that the mean is of, ``method``, ``seed`` (null: nothing is drawn). Null where
+        there is no score, and where what it would be divided by is 0: of ``z`` for a person whose score never varies (with one
+        row it cannot), of ``share`` for one whose mean is 0.
 
     Raises:
         UsageError: No such column or expression, ``how`` is another, no row has ``within``, nobody's scores vary; or settings,

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
+from humeanalytics.analysis.observations import refuse_long
 from humeanalytics.errors import UsageError
 from humeanalytics.tables.schema import HUME_NAME
 
@@ -36,10 +37,17 @@ class _Rows:
         return (self.begin_s + self.end_s) / 2
 
     def take(self, rows: Any) -> _Rows:
-        return _Rows(self.person[rows], self.begin_s[rows], self.end_s[rows], self.scores[rows], self.n_rows[rows])
+        """Return some rows, or all in another order; columns of scores stay whole in memory, which all else here goes along."""
+        place = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        if len(place) == len(self.person) and (np.diff(place, prepend=-1) == 1).all():
+            return self
+        scores = np.empty((len(place), self.scores.shape[1]), order="F")
+        for at in range(scores.shape[1]):
+            scores[:, at] = self.scores[:, at][place]
+        return _Rows(self.person[place], self.begin_s[place], self.end_s[place], scores, self.n_rows[place])
 
 
-def scores_over_time(
+def timeline(
     frame: Any,
     expressions: Sequence[str] | str | None = None,
     *,
@@ -53,7 +61,7 @@ def scores_over_time(
 
     Args:
         frame: A Query, pyarrow, pandas or polars frame with ``begin_s`` and ``end_s`` (speech, text, bursts) or ``time_s``
-            (faces).
+            (faces); of v1 what `presence` returns.
         expressions: By column or by Hume's name; all that the frame has where left out.
         recording: Which, where the frame holds several: its id, the beginning of its id, or its file.
         person: Only this ``speaker_id`` or ``face_id``.
@@ -74,7 +82,7 @@ def scores_over_time(
 
     Examples:
         >>> frame = pa.table({"time_s": [0.0, 0.5, 1.0, 9.0], "joy": [0.0, 0.2, 0.4, 1.0]})
-        >>> scores_over_time(frame, "joy", every_s=1.0).select(["stretch", "time_s", "joy"]).to_pydict()
+        >>> timeline(frame, "joy", every_s=1.0).select(["stretch", "time_s", "joy"]).to_pydict()
         {'stretch': [0, 0, 1], 'time_s': [0.5, 1.5, 9.5], 'joy': [0.1, 0.4, 1.0]}
     """
     for name, length in (("every_s", every_s), ("smooth_s", smooth_s), ("gap_s", gap_s)):
@@ -115,6 +123,7 @@ def _read(frame: Any, expressions: Sequence[str] | str | None, recording: str | 
     columns: list[str] = []
 
     def wanted(schema: pa.Schema) -> list[str]:
+        refuse_long(schema)
         columns[:] = frames.chosen_columns(schema, expressions)
         spans = [name for name in _SPAN if name in schema.names]
         if len(spans) == 1 or not (spans or _POINT in schema.names):
@@ -136,7 +145,9 @@ def _rows(table: pa.Table, columns: Sequence[str], by: str | None) -> tuple[_Row
     people = sorted(names, key=lambda name: (name is None, len(name or ""), name or ""))  # face_9 before face_10
     rank = np.array([people.index(name) for name in names], np.int64)
     begin, end = (frames.numbers(table, name if name in table.column_names else _POINT) for name in _SPAN)
-    scores = np.column_stack([frames.numbers(table, column) for column in columns]).reshape(-1, len(columns))
+    scores = np.empty((table.num_rows, len(columns)), order="F")
+    for at, column in enumerate(columns):
+        scores[:, at] = frames.numbers(table, column)
     timed = np.isfinite(begin) & np.isfinite(end)
     rank_of = rank[person] if len(rank) else person
     return _Rows(rank_of, begin, np.maximum(begin, end), scores, np.ones_like(person)).take(timed), people
@@ -184,11 +195,16 @@ def _on_grid(rows: _Rows, every_s: float) -> _Rows:
     low = int(cell.min())
     width = int(cell.max()) - low + 1
     places, where = np.unique(rows.person[row] * width + (cell - low), return_inverse=True)
+    every_weight = np.bincount(where, weight, len(places))
     scores = np.empty((len(places), rows.scores.shape[1]))
     for at in range(scores.shape[1]):
-        known = ~np.isnan(rows.scores[row, at])
-        total = np.bincount(where[known], weight[known] * rows.scores[row[known], at], len(places))
-        weights = np.bincount(where[known], weight[known], len(places))
+        values = rows.scores[:, at] if len(row) == len(first) else rows.scores[:, at][row]
+        known = ~np.isnan(values)
+        if known.all():
+            total, weights = np.bincount(where, weight * values, len(places)), every_weight
+        else:
+            total = np.bincount(where[known], weight[known] * values[known], len(places))
+            weights = np.bincount(where[known], weight[known], len(places))
         scores[:, at] = np.divide(total, weights, out=np.full(len(places), np.nan), where=weights > 0)
     person, cells = places // width, places % width + low
     n_rows = np.bincount(where, rows.n_rows[row], len(places)).astype(np.int64)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
@@ -95,8 +96,8 @@ def top(
     )
     columns = observations.columns
     usual = None if relative_to is None else _usual(relative_to, columns, observations.measure, mixed_settings=mixed_settings)
-    everything = totals(observations, np.zeros(observations.table.num_rows, np.int64), 1)
-    rank = everything.means[0] if usual is None else _relative(everything.means[0], usual)
+    means = np.array([_mean(observations, column) for column in columns])
+    rank = means if usual is None else _relative(means, usual)
     ranked = sorted((at for at in range(len(columns)) if not math.isnan(rank[at])), key=lambda at: -rank[at])[:k]
     chosen = tuple(columns[at] for at in ranked)
     groups = _groups(observations.table, by)
@@ -160,6 +161,14 @@ def _usual(reference: Any, columns: Sequence[str], measure: str, *, mixed_settin
     return found
 
 
+def _mean(observations: Observations, column: str) -> float:
+    if observations.weight is None:  # Arrow skips null, without a copy of every column; what it makes of NaN is asked again
+        mean = pc.mean(observations.table.column(column)).as_py()
+        if mean is not None and math.isfinite(mean):
+            return float(mean)
+    return float(totals(observations, np.zeros(observations.table.num_rows, np.int64), 1, (column,)).means[0, 0])
+
+
 def _relative(mean: Any, usual: Floats) -> Floats:
     mean = np.atleast_1d(np.asarray(math.nan if mean is None else mean, np.float64))
     return np.asarray(np.divide(mean - usual[0], usual[1], out=np.full(len(mean), np.nan), where=usual[1] > 1e-12))
@@ -188,7 +197,14 @@ def _of_group(
     """Return the numbers of each expression of one group."""
     part = observations.take(members) if members is not None else observations
     number, names = frames.codes(part.table, units)
+    drawn: dict[int, list[Floats]] = {}
     found = []
+
+    def draws_of(n_units: int) -> list[Floats]:  # the same for all expressions that as many units have
+        if n_units not in drawn:
+            drawn[n_units] = list(resampled(rng, n_units, n_resamples))
+        return drawn[n_units]
+
     for column in columns:
         scores, weight = part.scores(column), part.weight
         known = np.isfinite(scores)
@@ -204,8 +220,8 @@ def _of_group(
             weight = None
         mean = float(scores.mean()) if weight is None else float(np.dot(scores, weight) / weight.sum())
         q25, q75 = _quartiles(scores, weight)
-        n_units = len(np.unique(its_unit)) if units else None
-        low, high = _interval(scores, weight, its_unit, len(names), rng, confidence, n_resamples) if units else (None, None)
+        n_units = int(np.count_nonzero(np.bincount(its_unit))) if units else None
+        low, high = _interval(scores, weight, its_unit, len(names), draws_of, confidence) if units else (None, None)
         numbers = {"mean": mean, "q25": q25, "q75": q75, "ci_low": low, "ci_high": high}
         found.append({**numbers, "n_units": n_units, "n_rows": len(scores)})
     return found
@@ -216,9 +232,8 @@ def _interval(
     weight: Floats | None,
     unit: Integers,
     n_units: int,
-    rng: np.random.Generator,
+    draws_of: Callable[[int], list[Floats]],
     confidence: float,
-    n_resamples: int,
 ) -> tuple[float | None, float | None]:
     """Return the range of the mean when units are drawn anew, widened for few of them as `units.resampled_means` does."""
     weights = np.bincount(unit, weight, n_units)
@@ -226,7 +241,7 @@ def _interval(
     weights, sums = weights[weights > 0], sums[weights > 0]
     if (n := len(weights)) < 2:
         return None, None
-    draws = np.concatenate([(drawn @ sums) / (drawn @ weights) for drawn in resampled(rng, n, n_resamples)])
+    draws = np.concatenate([(drawn @ sums) / (drawn @ weights) for drawn in draws_of(n)])
     mean = float(sums.sum() / weights.sum())
     low, high = interval(mean + (draws - mean) * math.sqrt(n / (n - 1)), confidence)
     return float(low), float(high)
@@ -235,7 +250,8 @@ def _interval(
 def _quartiles(scores: Floats, weight: Floats | None) -> tuple[float, float]:
     """Return the smallest scores at or below which a quarter and three quarters of the weight lie."""
     if weight is None:
-        low, high = np.quantile(scores, [0.25, 0.75], method="inverted_cdf")
+        places = np.ceil(np.array([0.25, 0.75]) * len(scores)).astype(np.int64) - 1
+        low, high = np.partition(scores, places)[places]
         return float(low), float(high)
     order = np.argsort(scores)
     reached = np.cumsum(weight[order])

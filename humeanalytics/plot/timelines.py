@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from humeanalytics.analysis import frames
-from humeanalytics.analysis.over_time import scores_over_time
+from humeanalytics.analysis import frames, over_time
 from humeanalytics.analysis.strongest import top
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas
@@ -83,7 +82,7 @@ def timeline(
     rows = _rows_of(frame, expressions, recording)
     columns = _columns_of(rows, expressions, k)
     every_s = _cell_s(rows, person) if every_s is None else every_s
-    scores = scores_over_time(rows, columns, person=person, every_s=every_s, gap_s=gap_s, smooth_s=smooth_s)
+    scores = over_time.timeline(rows, columns, person=person, every_s=every_s, gap_s=gap_s, smooth_s=smooth_s)
     counts = {each["values"]: each["counts"] for each in pc.value_counts(scores["person"]).to_pylist()}
     people = _most_present(counts)
     if ax is not None and len(people) > 1:

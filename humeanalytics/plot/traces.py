@@ -36,7 +36,7 @@ class Trace:
 
 
 def trace_of(scores: pa.Table, person: str | None, columns: Sequence[str], *, whole_cells: bool) -> Trace:
-    """Return one person's part of what `scores_over_time` gave.
+    """Return one person's part of what `timeline` gave.
 
     Args:
         whole_cells: The rows are cells of a grid, not what was scored: a line, no bars.

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from humeanalytics.analysis.over_time import scores_over_time
+from humeanalytics.analysis.over_time import timeline
 from humeanalytics.errors import UsageError
 
 
@@ -26,7 +26,7 @@ def speech(spans: list[tuple[float, float]], scores: list[float], **more: list[A
 
 def test_rows_come_in_the_order_of_time_and_of_names() -> None:
     frame = faces([2.0, 0.0, 1.0, 0.0], [0.2, 0.0, 0.1, 0.9], face_id=["face_2", "face_2", "face_2", "face_10"])
-    answer = scores_over_time(frame)
+    answer = timeline(frame)
     assert answer["person"].to_pylist() == ["face_2", "face_2", "face_2", "face_10"]
     assert answer["time_s"].to_pylist() == [0.0, 1.0, 2.0, 0.0]
     assert answer["joy"].to_pylist() == pytest.approx([0.0, 0.1, 0.2, 0.9])
@@ -36,55 +36,55 @@ def test_rows_come_in_the_order_of_time_and_of_names() -> None:
 
 def test_faces_of_one_frame_that_nobody_told_apart_become_their_mean() -> None:
     frame = faces([0.0, 0.0, 0.5, 0.5, 1.0], [0.1, 0.3, None, 0.4, 0.9], face_id=["unknown"] * 5)
-    answer = scores_over_time(frame)
+    answer = timeline(frame)
     assert answer["time_s"].to_pylist() == [0.0, 0.5, 1.0]
     assert answer["joy"].to_pylist() == pytest.approx([0.2, 0.4, 0.9])
     assert answer["n_rows"].to_pylist() == [2, 2, 1]
-    assert scores_over_time(frame, every_s=1.0)["n_rows"].to_pylist() == [4, 1]
+    assert timeline(frame, every_s=1.0)["n_rows"].to_pylist() == [4, 1]
     apart = frame.set_column(2, "face_id", pa.array(["face_0", "face_1", "face_0", "face_1", "face_0"]))
-    assert scores_over_time(apart)["n_rows"].to_pylist() == [1] * 5
+    assert timeline(apart)["n_rows"].to_pylist() == [1] * 5
 
 
 def test_gaps_of_frames_and_of_speech() -> None:
-    answer = scores_over_time(faces([0.0, 0.5, 1.0, 1.5, 3.0, 4.6, 5.1], [0.1] * 7))
+    answer = timeline(faces([0.0, 0.5, 1.0, 1.5, 3.0, 4.6, 5.1], [0.1] * 7))
     assert answer["stretch"].to_pylist() == [0, 0, 0, 0, 0, 1, 1]  # steps of half a second: 1.5 s are bridged, 1.6 s are not
-    answer = scores_over_time(speech([(0, 2), (3, 5), (11, 13), (20, 22)], [0.1] * 4))
+    answer = timeline(speech([(0, 2), (3, 5), (11, 13), (20, 22)], [0.1] * 4))
     assert answer["stretch"].to_pylist() == [0, 0, 0, 1]  # windows of two seconds: 6 s are bridged, 7 s are not
-    answer = scores_over_time(speech([(0, 2), (3, 5), (11, 13), (20, 22)], [0.1] * 4), gap_s=0.5)
+    answer = timeline(speech([(0, 2), (3, 5), (11, 13), (20, 22)], [0.1] * 4), gap_s=0.5)
     assert answer["stretch"].to_pylist() == [0, 1, 2, 3]
 
 
 def test_a_long_window_covers_the_silence_of_shorter_ones() -> None:
-    answer = scores_over_time(speech([(0, 100), (1, 2), (3, 4), (101, 102)], [0.1] * 4), gap_s=2)
+    answer = timeline(speech([(0, 100), (1, 2), (3, 4), (101, 102)], [0.1] * 4), gap_s=2)
     assert set(answer["stretch"].to_pylist()) == {0}
 
 
 def test_a_grid_of_frames() -> None:
-    answer = scores_over_time(faces([0.0, 0.3, 0.9, 1.0, 5.2], [0.0, 0.3, None, 1.0, 0.5]), every_s=1.0)
+    answer = timeline(faces([0.0, 0.3, 0.9, 1.0, 5.2], [0.0, 0.3, None, 1.0, 0.5]), every_s=1.0)
     assert answer["begin_s"].to_pylist() == [0.0, 1.0, 5.0]
     assert answer["end_s"].to_pylist() == [1.0, 2.0, 6.0]
     assert answer["joy"].to_pylist() == pytest.approx([0.15, 1.0, 0.5])
 
 
 def test_a_frame_at_the_beginning_of_a_cell_belongs_to_it() -> None:
-    answer = scores_over_time(faces([number * 0.1 for number in range(30)], [0.5] * 30), every_s=0.1)
+    answer = timeline(faces([number * 0.1 for number in range(30)], [0.5] * 30), every_s=0.1)
     assert answer.num_rows == 30
 
 
 def test_a_grid_of_windows_weights_by_how_far_they_reach_in() -> None:
-    answer = scores_over_time(speech([(0.0, 1.5), (1.5, 2.0)], [0.0, 1.0]), every_s=1.0)
+    answer = timeline(speech([(0.0, 1.5), (1.5, 2.0)], [0.0, 1.0]), every_s=1.0)
     assert answer["joy"].to_pylist() == pytest.approx([0.0, 0.5])
 
 
 def test_gaps_stay_gaps_on_a_grid() -> None:
-    answer = scores_over_time(speech([(0, 2), (2, 4), (30, 32)], [0.1, 0.2, 0.3]), every_s=1)
+    answer = timeline(speech([(0, 2), (2, 4), (30, 32)], [0.1, 0.2, 0.3]), every_s=1)
     assert answer["begin_s"].to_pylist() == [0, 1, 2, 3, 30, 31]
     assert answer["stretch"].to_pylist() == [0, 0, 0, 0, 1, 1]
 
 
 def test_smoothing_stops_at_gaps_and_skips_what_is_missing() -> None:
     frame = faces([0.0, 1.0, 2.0, 3.0, 50.0], [0.0, 0.3, None, 0.9, 1.0])
-    answer = scores_over_time(frame, smooth_s=2.0)
+    answer = timeline(frame, smooth_s=2.0)
     assert answer["joy"].to_pylist() == [pytest.approx(0.15), pytest.approx(0.15), None, pytest.approx(0.9), 1.0]
 
 
@@ -93,26 +93,26 @@ def test_one_recording_of_several_is_chosen() -> None:
         [0.0, 1.0, 0.0], [0.1, 0.2, 0.9], recording_id=["aaaa1", "aaaa1", "bbbb2"], file=["p1/a.mp4", "p1/a.mp4", "b.mp4"]
     )
     with pytest.raises(UsageError, match=r"holds 2 recordings; choose one with recording=\.\.\., such as 'p1/a\.mp4', 'b\.mp4'"):
-        scores_over_time(frame)
+        timeline(frame)
     for name in ("bbbb2", "bbbb", "b.mp4", "elsewhere/b.mp4"):
-        assert scores_over_time(frame, recording=name)["joy"].to_pylist() == [pytest.approx(0.9)]
-    assert scores_over_time(frame, recording="a.mp4").num_rows == 2
+        assert timeline(frame, recording=name)["joy"].to_pylist() == [pytest.approx(0.9)]
+    assert timeline(frame, recording="a.mp4").num_rows == 2
     with pytest.raises(UsageError, match=r"holds no recording 'c\.mp4'\. There are 'p1/a\.mp4', 'b\.mp4'"):
-        scores_over_time(frame, recording="c.mp4")
+        timeline(frame, recording="c.mp4")
 
 
 def test_the_files_of_an_archive_are_told_apart() -> None:
     frame = faces([0.0, 0.0], [0.1, 0.9], recording_id=["zip", "zip"], file=["a.mp4", "b.mp4"])
-    assert scores_over_time(frame, recording="b.mp4")["joy"].to_pylist() == [pytest.approx(0.9)]
+    assert timeline(frame, recording="b.mp4")["joy"].to_pylist() == [pytest.approx(0.9)]
     with pytest.raises(UsageError, match="holds 2 recordings 'zip'"):
-        scores_over_time(frame, recording="zip")
+        timeline(frame, recording="zip")
 
 
 def test_one_person_is_chosen() -> None:
     frame = speech([(0, 1), (1, 2)], [0.1, 0.9], speaker_id=["spk_0", "spk_1"])
-    assert scores_over_time(frame, person="spk_1")["joy"].to_pylist() == [0.9]
+    assert timeline(frame, person="spk_1")["joy"].to_pylist() == [0.9]
     with pytest.raises(UsageError, match=r"nobody called 'spk_7' in speaker_id\. There are: 'spk_0', 'spk_1'"):
-        scores_over_time(frame, person="spk_7")
+        timeline(frame, person="spk_7")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_one_person_is_chosen() -> None:
 )
 def test_wrong_use(frame: pa.Table, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        scores_over_time(frame, **arguments)
+        timeline(frame, **arguments)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"every_s": 1.0}, {"smooth_s": 5.0}, {"every_s": 1.0, "smooth_s": 5.0}])
@@ -149,7 +149,7 @@ def test_wrong_use(frame: pa.Table, arguments: dict[str, Any], message: str) -> 
 def test_hardly_anything(frame: Any, arguments: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        answer = scores_over_time(frame.cast({"time_s": pl.Float64}) if isinstance(frame, pl.DataFrame) else frame, **arguments)
+        answer = timeline(frame.cast({"time_s": pl.Float64}) if isinstance(frame, pl.DataFrame) else frame, **arguments)
     assert answer.num_rows <= 1
     assert answer["joy"].to_pylist() in ([], [None], [0.5])
 
@@ -161,7 +161,7 @@ spans = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 40), st.floats(0,
 @given(spans, st.sampled_from([0.25, 1.0, 2.5]))
 def test_the_grid_against_counting_it_out(rows: list[tuple[int, int, float]], every_s: float) -> None:
     windows = [(begin / 10, (begin + length) / 10, score) for begin, length, score in rows]
-    answer = scores_over_time(speech([(b, e) for b, e, _ in windows], [s for *_, s in windows]), every_s=every_s)
+    answer = timeline(speech([(b, e) for b, e, _ in windows], [s for *_, s in windows]), every_s=every_s)
     cells = dict(zip(answer["begin_s"].to_pylist(), answer["joy"].to_pylist(), strict=True))
     for number in range(int(25 / every_s) + 1):
         low, high = number * every_s, (number + 1) * every_s
@@ -181,8 +181,8 @@ def test_the_grid_against_counting_it_out(rows: list[tuple[int, int, float]], ev
 )
 def test_smoothing_against_counting_it_out(rows: list[tuple[int, float]], smooth_s: float) -> None:
     times = [time / 10 for time, _ in rows]
-    answer = scores_over_time(faces(times, [score for _, score in rows]), smooth_s=smooth_s, gap_s=3.0)
-    raw = scores_over_time(faces(times, [score for _, score in rows]), gap_s=3.0).to_pylist()
+    answer = timeline(faces(times, [score for _, score in rows]), smooth_s=smooth_s, gap_s=3.0)
+    raw = timeline(faces(times, [score for _, score in rows]), gap_s=3.0).to_pylist()
     for smoothed, own in zip(answer.to_pylist(), raw, strict=True):
         near = [
             each["joy"]

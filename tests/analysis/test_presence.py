@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from v1_frames import audio
 
-from humeanalytics.analysis.over_time import scores_over_time
+from humeanalytics.analysis.over_time import timeline
 from humeanalytics.analysis.presence import presence
 from humeanalytics.errors import UsageError
 
@@ -95,7 +95,9 @@ def test_nothing_was_above_or_nothing_measured() -> None:
 
 def test_presence_over_time_is_the_share_of_windows() -> None:
     scores, measured = audio("a", lambda _r, _n, end_s: 0.9 * (end_s < 7))
-    answer = scores_over_time(presence(scores, measured), "joy", every_s=100.0)
+    with pytest.raises(UsageError, match=r"ha\.presence"):
+        timeline(scores, "joy")
+    answer = timeline(presence(scores, measured), "joy", every_s=100.0)
     inside = [(min(10.0, end), end < 7) for end in (3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 19.5)]
     assert answer["joy"].to_pylist() == pytest.approx([np.average([a for _, a in inside], weights=[w for w, _ in inside])])
 

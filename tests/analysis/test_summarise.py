@@ -93,6 +93,15 @@ def test_against_going_through_every_tenth_of_a_second(drawn: list[tuple[str | N
         assert row["joy_q25"] == np.quantile(ticks_of_scores, 0.25, method="inverted_cdf")
 
 
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(-2, 2, width=32) | st.just(0.1)), min_size=1, max_size=30))
+def test_quantiles_of_rows_against_numpy(drawn: list[tuple[str, float]]) -> None:
+    frame = pa.table({"participant": [who for who, _ in drawn], "joy": [score for _, score in drawn]})
+    for row in quietly(frame, quantiles=(0.1, 0.5, 0.975)):
+        own = [score for who, score in drawn if who == row["participant"]]
+        expected = np.quantile(own, [0.1, 0.5, 0.975], method="inverted_cdf")
+        assert [row["joy_q10"], row["joy_q50"], row["joy_q97_5"]] == expected.tolist()
+
+
 def test_peaks_are_stretches_above_the_level_of_one_person() -> None:
     scores = [0.9, 0.1, 0.9, 0.9, None, 0.9, 0.5]
     rows = [("P1", "r", "x", float(n), n + 1.0, score) for n, score in enumerate(scores)]
