@@ -31,6 +31,7 @@ _EXPORTS = {
     "listen": "humeanalytics.jobs.listening",
     "load_settings": "humeanalytics.settings",
     "presence": "humeanalytics.analysis.presence",
+    "quality": "humeanalytics.analysis.doubts",
     "rebuild": "humeanalytics.jobs.rebuilding",
     "reconcile": "humeanalytics.jobs.reconciling",
     "open_lake": "humeanalytics.jobs.opening",

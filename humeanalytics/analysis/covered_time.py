@@ -69,3 +69,48 @@ def covered_by_part(begin_s: Floats, end_s: Floats, part: Integers, n_parts: int
         usual[count > 0] = step[middle[count > 0]]
         covered += np.where(point, np.bincount(its_part, minlength=n_parts) * usual, 0.0)
     return covered
+
+
+def merged_spans(begin_s: Floats, end_s: Floats, part: Integers) -> tuple[Floats, Floats, Integers]:
+    """Return the stretches without a break that windows of each part cover together, by part and time: begin, end and part.
+
+    >>> [each.tolist() for each in merged_spans(np.array([0.0, 1.0, 9.0]), np.array([4.0, 5.0, 10.0]), np.array([0, 0, 0]))]
+    [[0.0, 9.0], [5.0, 10.0], [0, 0]]
+    """
+    order = np.lexsort((begin_s, part))
+    begin, end, part = begin_s[order], end_s[order], part[order]
+    if len(begin) == 0:
+        return begin, end, part
+    span = float(end.max() - begin.min()) + 1.0
+    reached = np.maximum.accumulate(end + part * span) - part * span
+    new = np.concatenate(([True], (np.diff(part) != 0) | (begin[1:] > reached[:-1])))
+    first = np.flatnonzero(new)
+    return begin[first], np.maximum.reduceat(end, first), part[first]
+
+
+def shared_s(begin_s: Floats, end_s: Floats, part: Integers, whole: Integers) -> Floats:
+    """Return for each part the seconds that it covers while another part of the same whole covers them too.
+
+    Args:
+        begin_s, end_s: Of each window; finite.
+        part: A number for each window: who speaks. Numbers are below the length of the answer, one more than the highest.
+        whole: The whole of each *part*: in which recording they speak.
+
+    Examples:
+        >>> begin, end = np.array([0.0, 3.0]), np.array([4.0, 9.0])
+        >>> shared_s(begin, end, np.array([0, 1]), np.array([0, 0])).tolist()
+        [1.0, 1.0]
+    """
+    begin, end, owner = merged_spans(begin_s, end_s, part)
+    if len(begin) == 0:
+        return np.zeros(len(whole))
+    # Wholes lie one behind the other on one line of time; how many parts are under way at each place of it is a running sum.
+    behind = whole[owner] * (float(end.max() - begin.min()) + 1.0)
+    begin, end = begin + behind, end + behind
+    places = np.concatenate((begin, end))
+    order = np.argsort(places, kind="stable")
+    under_way = np.cumsum(np.concatenate((np.ones(len(begin)), -np.ones(len(end))))[order])
+    places = places[order]
+    shared = np.concatenate(([0.0], np.cumsum(np.diff(places) * (under_way[:-1] >= 2))))
+    inside = shared[np.searchsorted(places, end)] - shared[np.searchsorted(places, begin)]
+    return np.bincount(owner, inside, len(whole)).astype(np.float64)
