@@ -24,6 +24,7 @@ _EXPORTS = {
     "Settings": "humeanalytics.settings",
     "baseline": "humeanalytics.analysis.baselines",
     "compare": "humeanalytics.analysis.comparisons",
+    "events": "humeanalytics.analysis.moments",
     "export_chats": "humeanalytics.jobs.export",
     "flatten": "humeanalytics.jobs.reading",
     "flatten_batches": "humeanalytics.jobs.reading",
