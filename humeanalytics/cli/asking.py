@@ -121,7 +121,8 @@ def _counted(counts_json: str) -> str:
     import json
 
     counts = json.loads(counts_json)
-    shown = {**counts.get("files", {}), **counts.get("recordings", {})}
+    chats = {f"chats {name}": count for name, count in counts.get("chats", {}).items()}
+    shown = {**counts.get("files", {}), **counts.get("recordings", {}), **chats}
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in shown.items() if count) or "nothing to do"
 
 

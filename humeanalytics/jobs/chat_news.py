@@ -5,6 +5,7 @@ By what they tell, not by ids of answers: the same chat may have been exported, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from humeanalytics.lake.lake import Lake
+from humeanalytics.tables.evi_chats import MESSAGES
 from humeanalytics.tables.schema import HUME_NAME, schema_of
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -37,6 +39,20 @@ ANTI JOIN (
     SELECT e.chat_id, event_id, seen_at, hash($content) AS content
     FROM chat_events_all AS e SEMI JOIN (SELECT DISTINCT chat_id FROM fresh) AS f ON f.chat_id = e.chat_id
 ) AS k ON k.chat_id = n.chat_id AND k.event_id = n.event_id AND (k.content = n.content OR k.seen_at >= n.seen_at)
+"""
+#: As `hidden_events.sql` decides which form of a chat shows.
+_AS_HISTORY = """
+SELECT chat_id
+FROM (
+    SELECT chat_id, count(*) FILTER (form = 'socket' AND type IN ('USER_MESSAGE', 'AGENT_MESSAGE')) AS said
+    FROM fresh GROUP BY chat_id
+) AS n
+JOIN (
+    SELECT e.chat_id, count(DISTINCT event_id) FILTER (type IN ('USER_MESSAGE', 'AGENT_MESSAGE')) AS said
+    FROM chat_events_all AS e SEMI JOIN (SELECT DISTINCT chat_id FROM fresh) AS f ON f.chat_id = e.chat_id
+    WHERE form = 'history' GROUP BY e.chat_id
+) AS k USING (chat_id)
+WHERE k.said >= n.said
 """
 #: Calls that an event tells of are new with it; those that only a webhook tells of are looked at.
 _NEW_CALLS = """
@@ -82,16 +98,13 @@ class KnownChats:
         return found
 
     def _counted(self, rows: pa.Table) -> pa.Table:
-        """Leave out events of a socket where the lake has the chat's history: those are not shown."""
-        if "form" not in rows.column_names:
+        """Leave out events of a socket where the lake has as many messages of the chat's history: those are not shown."""
+        if "form" not in rows.column_names or "socket" not in rows["form"].unique().to_pylist():
             return rows
-        with_history = [chat_id for chat_id, told in self._rows.items() if _has_history(told)]
-        hidden = pc.is_in(rows["chat_id"], value_set=pa.array(with_history, pa.string()))
+        found = self._lake.sql(_AS_HISTORY, fresh=rows.select(["chat_id", "form", "type"])).rows()
+        as_history = [row["chat_id"] for row in found]
+        hidden = pc.is_in(rows["chat_id"], value_set=pa.array(as_history, pa.string()))
         return rows.filter(pc.invert(pc.and_(hidden, pc.equal(rows["form"], "socket"))))
-
-
-def _has_history(rows: Iterable[Mapping[str, Any]]) -> bool:
-    return any(row["form"] == "history" and row["events"] for row in rows)
 
 
 def new_things(lake: Lake, table: str, rows: pa.Table) -> pa.Table:
@@ -125,7 +138,9 @@ def told_beyond(tables: Mapping[str, pa.Table], known: Mapping[str, pa.Table]) -
         if row["chat_id"] in rows and _tells_more(row, rows[row["chat_id"]], ("chat_id",))
     }
     if "chat_events" in tables and (rest := rows.keys() - found):
-        rest -= {chat_id for chat_id in rest if _has_history(rows[chat_id])} & _of_sockets(tables["chats"])
+        of_history = _said(known["chat_events"], "history") if "chat_events" in known else Counter[str]()
+        of_sockets = _said(tables["chat_events"], "socket")
+        rest -= {chat_id for chat_id in rest & of_sockets.keys() if of_history[chat_id] >= of_sockets[chat_id]}
         there = _events(rows_of(known["chat_events"], rest)) if "chat_events" in known else {}
         for event, told in _events(rows_of(tables["chat_events"], rest)).items():
             for content, seen_at in told:
@@ -134,8 +149,11 @@ def told_beyond(tables: Mapping[str, pa.Table], known: Mapping[str, pa.Table]) -
     return found
 
 
-def _of_sockets(chats: pa.Table) -> set[str]:
-    return {row["chat_id"] for row in chats.select(["chat_id", "form"]).to_pylist() if row["form"] == "socket"}
+def _said(events: pa.Table, form: str) -> Counter[str]:
+    """Return how many messages there are of each chat, of events of one form."""
+    rows = events.select(["chat_id", "event_id", "form", "type"]).to_pylist()
+    ids = {(row["chat_id"], row["event_id"]) for row in rows if row["form"] == form and row["type"] in MESSAGES}
+    return Counter(chat_id for chat_id, _ in ids)
 
 
 def _events(rows: pa.Table) -> dict[tuple[str, str], list[tuple[Any, datetime]]]:

@@ -199,7 +199,7 @@ class ExportFlow:
         except NotFound:
             self.counts["gone"] += 1
             self._gone.add(chat_id)
-            message = f"Chat {chat_id} is not there any more. What was read of it before stays."
+            message = f"Chat {chat_id} is not at the service (any more). What was read of it before, if anything was, stays."
             await in_thread(self.loader.add_error, chat_id, message, "NotFound")
             return None
         except (InvalidAnswer, UnreadableResponse) as error:

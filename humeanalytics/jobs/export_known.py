@@ -38,7 +38,8 @@ class KnownChat:
 
     def differs_from(self, listed: Chat) -> bool:
         """Return whether a list tells something else of it by now."""
-        grew = bool(listed.event_count) and listed.event_count != self.events
+        # One that was read by its id alone has no count yet.
+        grew = bool(listed.event_count) and (listed.event_count != self.events or self.event_count is None)
         return grew or listed.status != self.status or bool(listed.end_timestamp) != bool(self.ended_ms)
 
 

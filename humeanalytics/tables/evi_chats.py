@@ -10,6 +10,8 @@ from typing import Any
 
 #: In which list an event has its place: of its chat or of its group; seen from its beginning or from its end.
 CHAT, CHAT_END, GROUP, GROUP_END = "chat", "chat_end", "group", "group_end"
+#: Types of events in which somebody says something.
+MESSAGES = ("USER_MESSAGE", "AGENT_MESSAGE")
 _LISTS = ((CHAT, CHAT_END), (GROUP, GROUP_END))
 
 
@@ -122,8 +124,7 @@ class Chat:
         An ordinal is the event's place in the server's list where every event has one of its own. Where places contradict each
         other (lists without page numbers, pages from the end of a chat that grew), time decides, then place.
         """
-        # Messages of a socket are those of the history, under other ids: where that is known they would be told twice.
-        events = [event for event in self.events.values() if event.form == "history"] or list(self.events.values())
+        events = self._of_one_form()
         for forward, backward in _LISTS:
             totals = self.totals.get(backward, set())
             total = next(iter(totals)) if len(totals) == 1 else 0
@@ -134,6 +135,16 @@ class Chat:
                     return [(place or 0, event) for place, event in ordered]
                 return list(enumerate(event for _, event in ordered))
         return list(enumerate(sorted(events, key=self._by_time)))
+
+    def _of_one_form(self) -> list[Event]:
+        """Return the events of the history, or those of the socket, whichever has more of what was said.
+
+        Messages of a socket are those of the history under other ids: together they would be told twice.
+        """
+        history = [event for event in self.events.values() if event.form == "history"]
+        others = [event for event in self.events.values() if event.form != "history"]
+        said = [sum(event.type in MESSAGES for event in each) for each in (history, others)]
+        return history if history and said[0] >= said[1] else others
 
     def _by_time(self, event: Event) -> tuple[Any, ...]:
         places = [_place(event, forward, backward, 0) for forward, backward in _LISTS]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from humeanalytics.tables.evi_chats import CHAT, CHAT_END, GROUP, GROUP_END, Event, Facts, made_id
-from humeanalytics.tables.evi_gathered import NO_CHAT, Gathered
+from humeanalytics.tables.evi_gathered import NO_CHAT, Gathered, Problem
 from humeanalytics.tables.evi_segments import metadata_of
 from humeanalytics.tables.evi_values import (
     id_of,
@@ -75,6 +75,11 @@ def read_event(members: dict[str, Any], chat_id: str | None, seen_at: datetime |
     )
 
 
+def no_time(event: Event) -> Problem:
+    """Return what is to be said of an event whose timestamp cannot be one."""
+    return Problem(event.chat_id, event.event_id, "the event's timestamp is no time")
+
+
 def read_events(
     listed: Sequence[Any], page: dict[str, Any], chat_id: str | None, gathered: Gathered, seen_at: datetime | None
 ) -> None:
@@ -88,7 +93,17 @@ def read_events(
         seen_at: When the page was so.
     """
     made: Counter[str] = Counter()
-    events = [read_event(members_of(each), chat_id, seen_at, made) for each in listed if isinstance(each, dict)]
+    events = []
+    for each in listed:
+        if not isinstance(each, dict):
+            continue
+        members = members_of(each)
+        events.append(event := read_event(members, chat_id, seen_at, made))
+        if event.timestamp_ms is None and members.get("timestamp") is not None:
+            gathered.problems.append(no_time(event))
+    if len(events) < len(listed):
+        what = f"{len(listed) - len(events)} of {len(listed)} events in a list are no objects; they are left out"
+        gathered.problems.append(Problem(chat_id, None, what))
     take_events(events, page, chat_id, gathered, seen_at)
 
 
@@ -98,6 +113,9 @@ def take_events(
     """Take in the events of a page, or of a bare list, as `read_events` reads them, each with its place."""
     gathered.met |= {"chats", "chat_events"}
     gathered.found += len(events)
+    for event in events:
+        if event.type is None:
+            gathered.problems.append(Problem(event.chat_id, event.event_id, "the event has no type"))
     is_group = bool(page) and chat_id is None
     first = (whole_of(page.get("page_number")) or 0) * max(whole_of(page.get("page_size")) or 0, 0)
     direction = str(page.get("pagination_direction") or "").upper()

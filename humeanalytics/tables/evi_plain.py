@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from humeanalytics.redaction import may_hold_secrets
 from humeanalytics.tables.evi_account import read_chat
 from humeanalytics.tables.evi_chats import Event
-from humeanalytics.tables.evi_events import JSON_TEXTS, message_text_of, take_events
+from humeanalytics.tables.evi_events import JSON_TEXTS, message_text_of, no_time, take_events
 from humeanalytics.tables.evi_gathered import Gathered
 from humeanalytics.tables.evi_segments import metadata_of
 from humeanalytics.tables.evi_values import time_of
@@ -74,7 +74,9 @@ def read_plain_page(data: bytes, gathered: Gathered, seen_at: datetime | None, *
     told = {name: getattr(page, name) for name in page.__struct_fields__ if name != "events_page"}
     told["config"] = None if page.config is None else asdict(page.config)
     chat_id = read_chat(told, gathered, seen_at)
-    take_events([_event(each, seen_at, clean) for each in page.events_page], told, chat_id, gathered, seen_at)
+    events = [_event(each, seen_at, clean) for each in page.events_page]
+    gathered.problems += [no_time(event) for event in events if event.timestamp_ms is None]
+    take_events(events, told, chat_id, gathered, seen_at)
     gathered.found += 1
     return True
 

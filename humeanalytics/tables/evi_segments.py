@@ -79,7 +79,7 @@ def read_segments(metadata: str | None, *, embeddings: bool = False) -> tuple[li
         return [], ["the metadata is not JSON"]
     listed = value.get("segments") if isinstance(value, dict) else None
     if not isinstance(listed, list):
-        return [], []
+        return [], [] if listed is None else ["the segments in the metadata are no list"]
     segments: list[Segment] = []
     wrong: list[str] = []
     for each in listed:

@@ -51,6 +51,7 @@ class Capture:
         self._chat_id = NO_CHAT
         self._read: Counter[str] = Counter()  # events by chat
         self._ids: Counter[str] = Counter()
+        self._events: list[Event] = []
         self._early: list[tuple[str, dict[str, Any], Any]] = []
 
     def read(self, members: dict[str, Any], at: Any = None) -> None:
@@ -73,7 +74,14 @@ class Capture:
                 self._add(str(kind), members, at)
 
     def finish(self) -> None:
-        """Take in what was said before any message told of a chat."""
+        """Take in what is clear only at the end: what was said before any message told of a chat, and whether times are known."""
+        self._take_early()
+        # Interruptions tell their own time. Where messages have none, it would put them before all of these.
+        if any(event.timestamp_ms is None for event in self._events):
+            for event in self._events:
+                event.timestamp_ms = None if event.type == "USER_INTERRUPTION" else event.timestamp_ms
+
+    def _take_early(self) -> None:
         early, self._early = self._early, []
         for kind, members, at in early:
             self._add(kind, members, at)
@@ -91,7 +99,7 @@ class Capture:
             "start_timestamp_raw": raw,
         }
         self._gathered.chat(chat_id).facts.append(Facts(told, self._seen_at))
-        self.finish()
+        self._take_early()
 
     def _add(self, kind: str, members: dict[str, Any], at: Any) -> None:
         type_, role = _TYPES.get(kind, (kind.upper(), None))
@@ -126,6 +134,7 @@ class Capture:
         )
         event.places[CHAT] = self._read[self._chat_id]
         self._read[self._chat_id] += 1
+        self._events.append(event)
         self._gathered.add(event)
 
     def _id(self, type_: str, own_id: str | None, text: str | None, raw: int | None) -> str:

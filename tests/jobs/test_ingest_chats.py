@@ -393,3 +393,76 @@ def test_killed_at_any_moment_it_gives_every_chat_once_in_the_end(many: tuple[Pa
     )
     told = json.loads(again.stdout)
     assert (told["rows"], told["files"]["known"]) == ({}, 91)
+
+
+# ------------------------------------------------------------------------------------- a capture beside a part of the history
+def capture_of(chat_id: str, messages: int) -> list[dict[str, Any]]:
+    """A capture of the socket without times, but for those of interruptions, which have their own."""
+    told: list[dict[str, Any]] = [{"type": "chat_metadata", "chat_id": chat_id, "chat_group_id": "g"}]
+    for n in range(messages):
+        kind, role = ("user_message", "user") if n % 2 == 0 else ("assistant_message", "assistant")
+        told.append({"type": kind, "id": f"s{n}", "message": {"role": role, "content": f"said {n}"}})
+        if n == 3:
+            told.append({"type": "user_interruption", "time": 1795370001000})
+    return told
+
+
+def page_of(chat_id: str, messages: int) -> dict[str, Any]:
+    """The first page of the same chat's history."""
+    events = [
+        {
+            **{"id": f"h{n}", "chat_id": chat_id, "timestamp": 1795370000000 + n, "role": ("USER", "AGENT")[n % 2]},
+            **{"type": ("USER_MESSAGE", "AGENT_MESSAGE")[n % 2], "message_text": f"said {n}"},
+        }
+        for n in range(messages)
+    ]
+    return {
+        **{"id": chat_id, "chat_group_id": "g", "status": "USER_ENDED", "start_timestamp": 1795370000000, "page_number": 0},
+        **{"page_size": messages, "total_pages": 3, "pagination_direction": "ASC", "events_page": events},
+    }
+
+
+@pytest.mark.parametrize("order", [("capture", "page"), ("page", "capture"), ("both",)], ids="-".join)
+def test_a_part_of_the_history_hides_no_capture_that_has_more_and_the_whole_hides_it(
+    tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    saved, lake = tmp_path / "saved", tmp_path / "lake"
+    for step in order:
+        folder = saved / step
+        folder.mkdir(parents=True)
+        if step in ("capture", "both"):
+            (folder / "capture.json").write_text(json.dumps(capture_of("c", 12)))
+        if step in ("page", "both"):
+            (folder / "page.json").write_text(json.dumps(page_of("c", 4)))
+        assert ha.ingest(folder, lake).exit_code == 0
+    said = "SELECT message_text FROM transcript ORDER BY chat_id, timestamp, ordinal"
+    with ha.open_lake(lake) as opened:
+        assert [row["message_text"] for row in opened.sql(said).rows()] == [f"said {n}" for n in range(12)]
+        turns = opened.sql("SELECT turn, interrupted FROM turns WHERE interrupted").rows()
+        assert [row["turn"] for row in turns] == [4]
+    assert ha.rebuild(lake).exit_code == 0
+    whole = saved / "whole"
+    whole.mkdir()
+    (whole / "whole.json").write_text(json.dumps(page_of("c", 12) | {"total_pages": 1}))
+    with ha.open_lake(lake) as opened:
+        assert len(opened.sql(said).rows()) == 12
+    assert ha.ingest(whole, lake).exit_code == 0
+    with ha.open_lake(lake) as opened:
+        rows = opened.sql("SELECT event_id FROM transcript ORDER BY timestamp, ordinal").rows()
+        assert [row["event_id"] for row in rows] == [f"h{n}" for n in range(12)]
+
+
+def test_parts_of_a_chat_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    page = page_of("c", 4)
+    page["total_pages"] = 1
+    page["events_page"][1]["timestamp"] = "soon"
+    page["events_page"][2]["metadata"] = '{"segments": 3}'
+    del page["events_page"][3]["type"]
+    page["events_page"].append(17)
+    (tmp_path / "page.json").write_text(json.dumps(page))
+    assert ha.ingest(tmp_path / "page.json", tmp_path / "lake").exit_code == 3
+    with ha.open_lake(tmp_path / "lake") as opened:
+        assert opened.sql("SELECT count(*) AS n FROM chat_events").rows() == [{"n": 4}]
+        found = " | ".join(sorted(row["message"] for row in opened.sql("SELECT message FROM errors").rows()))
+    for part in ("1 of 5 events", "is no time", "segments in the metadata are no list", "has no type"):
+        assert part in found
