@@ -300,12 +300,12 @@ def test_of_a_callback_only_the_job_is_believed(hume: Sandbox, tmp_path: Path) -
 def test_a_job_of_ours_that_calls_is_collected_by_its_own_flow(
     sandbox_with: SandboxWith, voices: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    hume, lake = sandbox_with(queue_s=3600.0), tmp_path / "lake"
+    hume, lake = sandbox_with(queue_s=600.0), tmp_path / "lake"
     with pytest.raises(WaitTimeout):
         ha.score(voices(2), lake, api="batch", models=["prosody"], settings=settings_of(hume, wait_s=2.0))
-    hume.advance_clock(3600.0)
     (job,) = rows(lake, "SELECT hume_job_id, state FROM jobs")
     assert job["state"] == "accepted"
+    hume.advance_clock(600)
     with listening(hume, lake) as listener:
         assert httpx.post(listener.callback_url, json={"job_id": job["hume_job_id"]}).status_code == 200
         until(lambda: listener.counts()["done"] == 1)
