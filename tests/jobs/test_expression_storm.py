@@ -19,7 +19,7 @@ import humeanalytics as ha
 from humeanalytics.sandbox.embedded import Sandbox
 from humeanalytics.sandbox.options import SandboxOptions
 
-RECORDINGS = 200
+RECORDINGS = 150
 UPLOAD = "/v1/expression/*/file"
 _SCRIPT = """
 import sys
@@ -70,7 +70,7 @@ def test_every_measurement_once_through_faults_and_kills(seed: int, tmp_path: Pa
     killed = 0
     with Sandbox(options=SandboxOptions(expression_delay_s=0.05)) as hume:
         hume.set_faults(storm(seed))
-        for _ in range(6):
+        for _ in range(5):
             process = run(folder, lake, hume.url, "never")
             try:
                 process.wait(moments.uniform(2.5, 4.5))

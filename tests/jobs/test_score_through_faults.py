@@ -11,7 +11,7 @@ import pytest
 import humeanalytics as ha
 from humeanalytics.sandbox.embedded import Sandbox
 
-RECORDINGS = 500
+RECORDINGS = 250
 JOBS = "/v0/batch/jobs"
 
 
@@ -35,7 +35,7 @@ def test_every_recording_once_and_none_sent_twice(
 ) -> None:
     folder = voices(RECORDINGS)
     hume.set_faults(storm(seed))
-    settings = hume.settings.model_copy(update={"files_per_job": 17})
+    settings = hume.settings.model_copy(update={"files_per_job": 8})
 
     summary = ha.score(folder, tmp_path / "lake", api="batch", models=["prosody", "burst"], settings=settings)
 
