@@ -99,6 +99,8 @@ def compare(
 
     observations = observe(frame, expressions, labels, mixed_settings=mixed_settings)
     cells = _cells(observations, by, named[1], groups)
+    if not cells.totals.n_rows.any():
+        raise UsageError(f"No row that has {by} and {named[1]} has a score of {', '.join(observations.columns[:4])}.")
     rng = np.random.default_rng(seed)
     kind = {True: "paired", False: "independent"}
     rows: list[dict[str, Any]] = []
@@ -175,7 +177,7 @@ def _cells(observations: Observations, by: str, unit: str, groups: Sequence[str]
     labelled = np.array([group is not None and who is not None for group, who in pairs])
     for at, name in enumerate((by, unit)):
         if all(pair[at] is None for pair in pairs):
-            raise UsageError(f"{name} is null in every row. Give the recordings that label: humeanalytics labels --help.")
+            raise UsageError(f"{name} is null in every row. Labels come from a manifest: score or ingest with --manifest.")
     if not labelled.any():
         raise UsageError(
             f"No row has both {by} and {unit}. Rows of one are without the other; label them, or choose another unit."

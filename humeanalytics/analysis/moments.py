@@ -185,7 +185,8 @@ def _of_expression(observations: Observations, series: _Series, column: str, z: 
     spread = np.sqrt(np.divide(squares, total, out=np.zeros(n_people), where=total > 0))
     # What does not vary has a spread of rounding errors, and no moments.
     threshold = np.where(spread > 1e-12, mean + z * spread, np.inf)
-    return _moments(series, values, values >= threshold[series.person], threshold, "expression", name, column)
+    above = known & (values >= threshold[series.person])
+    return _moments(series, values, above, threshold, "expression", name, column)
 
 
 def _of_toxicity(table: pa.Table, series: _Series, least: float) -> Iterator[_Moments]:

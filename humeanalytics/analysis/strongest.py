@@ -63,13 +63,13 @@ def top(
         A row is one expression (of one group), the strongest first, groups in the order of their names: ``expression``
         (Hume's name), ``column``, the column ``by`` as text, ``mean``, ``q25``, ``q75`` (the value below which a quarter and
         three quarters of the weight lie), ``ci_low``, ``ci_high`` (of the mean; null with fewer than two units), ``relative``
-        (only with ``relative_to``: standard deviations above the usual mean; null where nothing varies there), ``n_units`` with
-        a score (null where the frame tells no units apart), ``n_rows`` with a score, ``method``, ``seed``. Empty where no row has
-        a score.
+        (only with ``relative_to``: standard deviations above the usual mean; what does not vary there is left out),
+        ``n_units`` with a score (null where the frame tells no units apart), ``n_rows`` with a score, ``method``, ``seed``.
+        Empty where no row has a score.
 
     Raises:
         UsageError: No such column or expression, ``k`` below 1, several scorings of one recording, several settings, or a
-            ``relative_to`` of another measure.
+            ``relative_to`` of another measure or in which nothing varies.
 
     Examples:
         >>> frame = pa.table({"begin_s": [0.0, 4.0], "end_s": [4.0, 5.0], "joy": [0.5, 0.0], "anger": [0.1, 0.2]})
@@ -98,6 +98,8 @@ def top(
     usual = None if relative_to is None else _usual(relative_to, columns, observations.measure, mixed_settings=mixed_settings)
     means = np.array([_mean(observations, column) for column in columns])
     rank = means if usual is None else _relative(means, usual)
+    if np.isnan(rank).all() and not np.isnan(means).all():
+        raise UsageError("relative_to varies in no expression of the frame, so it does not say what is usual. Pass more rows.")
     ranked = sorted((at for at in range(len(columns)) if not math.isnan(rank[at])), key=lambda at: -rank[at])[:k]
     chosen = tuple(columns[at] for at in ranked)
     groups = _groups(observations.table, by)
@@ -177,6 +179,8 @@ def _relative(mean: Any, usual: Floats) -> Floats:
 def _groups(table: pa.Table, by: str | None) -> list[tuple[str | None, Integers | None]]:
     if by is None:
         return [(None, None)]
+    if table.num_rows == 0:
+        return []
     number, names = frames.codes(table, [by])
     order = np.argsort(number, kind="stable")
     members = np.split(order, np.searchsorted(number[order], np.arange(1, len(names))))

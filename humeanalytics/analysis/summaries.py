@@ -123,7 +123,9 @@ def _observed(frame: Any, per: str, expressions: Any, *, mixed_settings: bool) -
     if observations.table.num_rows == 0:
         raise UsageError("The frame has no rows, so there is nothing to summarise.")
     if all(observations.table[name].null_count == observations.table.num_rows for name in named):
-        raise UsageError(f"{' and '.join(named)} is null in every row. Label the recordings (humeanalytics labels --help).")
+        raise UsageError(
+            f"{' and '.join(named)} is null in every row. Labels come from a manifest: score or ingest with --manifest."
+        )
     return observations, named
 
 

@@ -200,6 +200,11 @@ _TWO = {"a": {"P1": [0.1], "P2": [0.3]}, "b": {"P3": [0.5]}}
         (people(_TWO), {"confidence": 95}, "confidence is 95"),
         (people(_TWO), {"n_permutations": 0}, "n_permutations is 0"),
         (people(_TWO).slice(0, 0), {}, "no rows"),
+        (
+            people(_TWO).set_column(2, "joy", pa.nulls(3, pa.float32())),
+            {},
+            "No row that has condition and participant has a score",
+        ),
         (people(_TWO).drop_columns("participant"), {"unit": None}, "Say what is independent"),
         (people(_TWO).set_column(0, "condition", pa.nulls(3, pa.string())), {}, "condition is null in every row"),
         (people(_TWO).append_column("settings_id", [["x", "y", "y"]]), {}, "several settings: settings_id is x, y"),

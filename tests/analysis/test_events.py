@@ -126,5 +126,6 @@ def test_what_cannot_be_asked(frame: pa.Table, arguments: dict[str, Any], messag
 
 
 def test_nothing_stands_out() -> None:
-    for frame in (_ROW, pa.table({"joy": [0.1, 0.1]}), pa.table({"time_s": [0.0], "joy": pa.nulls(1, pa.float32())})):
+    endless = pa.table({"time_s": [0.0, 1.0], "joy": [0.1, float("inf")]})
+    for frame in (_ROW, endless, pa.table({"joy": [0.1, 0.1]}), pa.table({"time_s": [0.0], "joy": pa.nulls(1, pa.float32())})):
         assert found(frame) == []

@@ -189,6 +189,12 @@ def test_nothing_to_rank(frame: Any) -> None:
     assert answer.column_names == ["expression", "column", *numbers, "method", "seed"]
 
 
+def test_no_rows_have_no_groups() -> None:
+    assert (
+        top(pa.table({"condition": pa.array([], pa.string()), "joy": pa.array([], pa.float32())}), by="condition").num_rows == 0
+    )
+
+
 def test_one_row_and_windows_without_length() -> None:
     frame = pa.table({"begin_s": [1.0], "end_s": [1.0], "joy": [0.5]})
     (row,) = top(frame).to_pylist()
@@ -280,6 +286,8 @@ def test_ranked_on_the_own_scale_of_each() -> None:
     assert top(frame)["expression"].to_pylist() == ["Joy", "Fear", "Anger"]
     rows = top(frame, relative_to=usual).to_pylist()
     assert [(row["expression"], row["relative"]) for row in rows] == [("Anger", pytest.approx(3.0)), ("Joy", pytest.approx(0.0))]
+    with pytest.raises(UsageError, match="relative_to varies in no expression"):
+        top(frame, relative_to=usual.slice(0, 1))
     with pytest.raises(UsageError, match="relative_to holds presence, the frame score"):
         top(frame, relative_to=usual.append_column("measure", [["presence"] * 4]))
 
