@@ -71,6 +71,7 @@ class ExportFlow:
         self._known: dict[str, KnownChat] = {}
         self._failed: set[str] = set()
         self._gone: set[str] = set()
+        self._latest_ms = 0
 
     async def run(self) -> None:
         """Export what is new.
@@ -251,7 +252,9 @@ class ExportFlow:
         return PageBuffer(self._now)
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._api.server_now_ms() / 1000, UTC)
+        """Return the service's time: known to a second and learned anew, yet what comes later in a run is never earlier."""
+        self._latest_ms = max(self._latest_ms, self._api.server_now_ms())
+        return datetime.fromtimestamp(self._latest_ms / 1000, UTC)
 
     @staticmethod
     def _walk(buffer: PageBuffer, kind: str, uri: str, *, ascending: bool = True) -> Walk:
