@@ -108,7 +108,8 @@ class Catalog:
                 "temp_directory": str(Path(tempfile.gettempdir()) / "humeanalytics-duckdb"),
             }
         )
-        database.execute("SET GLOBAL TimeZone = 'UTC'; CREATE SCHEMA internal")
+        # A file of a lake never changes once it is there, so what its end says of it need be read once.
+        database.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true; CREATE SCHEMA internal")
         return database
 
     @cached_property
