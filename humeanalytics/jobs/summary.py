@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from humeanalytics.tables.schema import TABLES
+
 #: How many errors a summary carries word for word; all of them are in the table ``errors``.
 SHOWN_ERRORS = 20
 _COUNTS = ("chats", "recordings", "jobs", "uploads", "rows", "files", "kinds", "sources", "answers")
@@ -89,7 +91,7 @@ class RunSummary:
             ("recordings", self.recordings),
             ("jobs", self.jobs),
             ("uploads", self.uploads),
-            ("new rows", self.rows),
+            ("new rows", {name: self.rows[name] for name in sorted(self.rows, key=_place)}),
         ):
             shown = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
             if shown:
@@ -149,3 +151,8 @@ def oddities(scores_rounded: int, names_doubled: int) -> list[str]:
 def few(names: Sequence[str]) -> str:
     """Return the first of some names, and how many more there are."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def _place(table: str) -> int:
+    """Return where a table stands: counts are shown in one order, whatever was loaded first."""
+    return list(TABLES).index(table) if table in TABLES else len(TABLES)
