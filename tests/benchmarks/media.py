@@ -26,6 +26,7 @@ import av
 import numpy as np
 
 from humeanalytics.media.frames import prepare_frames
+from humeanalytics.media.probe import probe
 from humeanalytics.media.sound import prepare_sound
 
 SECONDS = 600
@@ -185,6 +186,8 @@ def small(folder: Path) -> None:
         prepare_sound(path, prepared)
     took_s = time.perf_counter() - begun
     print(f"200 WAVs of 30 s, 16 kHz mono: {took_s / 200 * 1000:.1f} ms each, {200 * 30 / took_s:.0f} times real time")
+    (probed_s,) = best_s(lambda: probe(path))
+    print(f"looking at one: {probed_s * 1000:.1f} ms")
 
 
 def long(folder: Path) -> None:

@@ -64,17 +64,21 @@ def test_killed_at_random_moments(seed: int, voices: Callable[[int], Path], tmp_
     moments = random.Random(seed)
     with Sandbox(options=SandboxOptions(queue_s=0.2, run_s=2.0)) as hume:  # so slow that a run is not over at once
         hume.set_faults([{"method": "POST", "path": "/v0/batch/jobs", "drop_after": True, "probability": 0.1, "seed": seed}])
-        # Start-up takes a second or more here; the moments spread over all that comes after it.
+
+        def done() -> int:
+            return len(hume.submissions()) + len(list((lake / "raw").rglob("*.zst")))
+
         killed = 0
         while killed < KILLS:
             process = run(folder, lake, hume.url)
-            try:
-                process.wait(moments.uniform(0.8, 3.0))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                killed += 1
+            enough = done() + moments.randint(1, RECORDINGS // KILLS)  # a moment by what it has done: machines are fast or slow
+            while done() < enough and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0.0, 0.2))
+            process.kill()
             if process.wait() == 0:
                 break
+            killed += 1
         deadline = time.monotonic() + 120
         while run(folder, lake, hume.url).wait() != 0:
             assert time.monotonic() < deadline, "the run does not come to an end"

@@ -8,7 +8,6 @@ import io
 import lzma
 import os
 import tarfile
-import time
 import wave
 import zipfile
 from collections.abc import Callable
@@ -261,17 +260,6 @@ def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     assert probe(path).duration_s == 1.0
     path.write_bytes(b"")
     refused(path).encode("utf-8")
-
-
-def test_a_wav_is_probed_within_three_milliseconds(tmp_path: Path) -> None:
-    path = write_wav(tmp_path / "a.wav", 60.0)
-    probe(path)
-    taken_s = []
-    for _ in range(30):
-        started = time.perf_counter()
-        probe(path)
-        taken_s.append(time.perf_counter() - started)
-    assert min(taken_s) < 0.003
 
 
 # ------------------------------------------------------------------------------------------------------------- refusals

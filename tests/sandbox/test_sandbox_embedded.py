@@ -99,7 +99,7 @@ def test_beside_a_running_event_loop() -> None:
                 while (await client.get(job)).json()["state"]["status"] != "COMPLETED":
                     await asyncio.sleep(0.02)
         beating.cancel()
-        assert slowest_s < 2
+        assert slowest_s < 10  # else the loop stood still for as long as the sandbox worked
 
     asyncio.run(go())
 
