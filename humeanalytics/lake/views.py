@@ -79,7 +79,9 @@ def with_expressions(name: str, columns: Sequence[str], *, rescored: bool) -> st
         own=", ".join(f"e.{identifier(column)}" for column in columns),
         of_prosody=", ".join(f"p.{identifier(column)}" for column in columns),
         coalesced=", ".join(f"{value} AS {identifier(column)}" for column, value in both.items()),
-        means=", ".join(f"CAST(avg({identifier(column)}) AS FLOAT) AS {identifier(column)}" for column in columns),
+        means=", ".join(
+            f"CAST(avg({identifier(column)}) FILTER (speaker IS NOT NULL) AS FLOAT) AS {identifier(column)}" for column in columns
+        ),
         strongest=", ".join(strongest),
         ranked_scored=ranked.fill(source="scored", scores=scores),
         ranked_answering=ranked.fill(source="answering", scores=scores),

@@ -90,7 +90,36 @@ def test_scores_of_the_assistant_come_from_its_prosody_before_its_own(lake: Lake
     ]
 
 
+def test_of_several_prosodies_of_a_message_the_latest_that_tells_a_score_holds(lake: Lake) -> None:
+    events = [
+        said("a", "AGENT_MESSAGE", 0, joy=0.125),
+        said("p", "ASSISTANT_PROSODY", 1, ordinal=1, related_event_id="a", joy=0.25, love=0.25),
+        said("q", "ASSISTANT_PROSODY", 2, ordinal=2, related_event_id="a", joy=0.5),
+    ]
+    commit(lake, "L", chat_events=events, chats=[chat()])
+    assert lake.sql("SELECT event_id, joy, love, expressions_from FROM transcript").rows() == [
+        {"event_id": "a", "joy": 0.5, "love": 0.25, "expressions_from": "assistant_prosody"}
+    ]
+    assert turns(lake, "messages, scored_messages, joy, love") == [(1, 1, 0.5, 0.25)]
+
+
+def test_of_equal_scores_the_first_by_name_is_told_first(lake: Lake) -> None:
+    commit(lake, "L", chat_events=[said("a", "USER_MESSAGE", 0, joy=0.5, anger=0.5, awe=0.5, love=0.5)], chats=[chat()])
+    (row,) = lake.sql("SELECT expression_1, expression_2, expression_3, score_3 FROM transcript").rows()
+    assert row == {"expression_1": "anger", "expression_2": "awe", "expression_3": "joy", "score_3": 0.5}
+
+
 # ------------------------------------------------------------------------------------------------------------------- turns
+def test_scores_of_marks_are_of_nobody(lake: Lake) -> None:
+    events = [
+        said("u", "USER_MESSAGE", 0, joy=0.25),
+        said("cut", "USER_INTERRUPTION", 10, joy=0.75),
+        said("v", "USER_MESSAGE", 20),
+    ]
+    commit(lake, "L", chat_events=events, chats=[chat()])
+    assert turns(lake, "turn, messages, scored_messages, joy") == [(1, 1, 1, 0.25), (2, 1, 0, None)]
+
+
 def test_turns_break_at_marks_and_an_interruption_is_of_the_turn_it_follows(lake: Lake) -> None:
     events = [
         said("hello", "AGENT_MESSAGE", 0),

@@ -28,7 +28,7 @@ WITH prosody AS NOT MATERIALIZED (
         arg_max(event_id, nth) FILTER (speaker IS NOT NULL) AS last_event_id,
         list({'nth': nth, 'text': message_text}) FILTER (speaker IS NOT NULL AND message_text IS NOT NULL) AS texts,
         arg_max_null(end_ms, nth) FILTER (speaker IS NOT NULL) AS last_end_ms,
-        count(coalesce($columns)) AS scored_messages, $means
+        count(coalesce($columns)) FILTER (speaker IS NOT NULL) AS scored_messages, $means
     FROM placed WHERE turn > 0 GROUP BY chat_id, turn
 ), answering AS NOT MATERIALIZED (
     SELECT *, lag(speaker) OVER in_chat AS before, lag(last_at) OVER in_chat AS before_at, lag(last_end_ms) OVER in_chat AS before_end_ms,
