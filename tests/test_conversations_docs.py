@@ -44,6 +44,11 @@ def test_the_page_shows_what_comes_out(account: Any, query: str, shown: str) -> 
     assert str(account[0].sql(query)).rstrip() == shown.rstrip()
 
 
+def test_what_stands_within_the_text_runs_too(account: Any) -> None:
+    (query,) = re.findall(r"`(SELECT [^`]+)`", PAGE.read_text(encoding="utf-8"))
+    assert len(account[0].sql(query).rows()) == 48
+
+
 def test_topics(account: Any) -> None:
     lake, chats, _ = account
     query = QUERIES[0][0]

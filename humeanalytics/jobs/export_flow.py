@@ -35,9 +35,6 @@ from humeanalytics.jobs.ledger import Ledger
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.lake.lake import Lake
 
-#: Chats in hand at once: while the pages of some are put on disk, as many answers are awaited as the service is asked for.
-_LANES = 2 * LANES
-
 
 @dataclass
 class _Listed:
@@ -176,16 +173,16 @@ class ExportFlow:
                     await intake.put(chat)
 
         loading = asyncio.ensure_future(intake.run(lambda done: self._progress.stage("read", done, len(wanted))))
-        readers = all_of(*(reader() for _ in range(_LANES)))
+        readers = all_of(*(reader() for _ in range(LANES)))
         reading = asyncio.ensure_future(readers)
         try:
             await asyncio.wait([loading, reading], return_when=asyncio.FIRST_COMPLETED)
         finally:
             reading.cancel()
             await asyncio.wait([reading])
-            if not loading.done():
-                await intake.put(None)
+            ending = asyncio.ensure_future(intake.put(None))
             await asyncio.wait([loading])
+            ending.cancel()  # where loading failed, nobody takes it any more
         loading.result()
         if not reading.cancelled():
             reading.result()

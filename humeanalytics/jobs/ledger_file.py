@@ -89,14 +89,8 @@ class LedgerFile:
             if inner:
                 yield
                 return
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._db):
                 yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def _room(self) -> Iterator[None]:
@@ -113,3 +107,16 @@ class LedgerFile:
     def _write(self, sql: str, *parameters: Any) -> int:
         with self._writing, self._room():
             return self._db.execute(sql, parameters).rowcount
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Write all that is written in the block, or nothing; nobody else writes meanwhile."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from humeanalytics.errors import LakeTooNew
-from humeanalytics.jobs.ledger_file import chunks
+from humeanalytics.jobs.ledger_file import chunks, transaction
 from humeanalytics.receiver.bodies import Webhook
 from humeanalytics.redaction import redact_bytes, redact_fields
 
@@ -202,15 +202,8 @@ class DeliveryStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._writing:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._writing, transaction(self._db):
+            yield
 
     def _all(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with self._writing:

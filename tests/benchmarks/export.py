@@ -13,15 +13,14 @@ import json
 import logging
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
+from sandbox_server import sandbox_process
 
 import humeanalytics as ha
 
@@ -30,19 +29,8 @@ CONNECTIONS = 4
 _KEY = {"X-Hume-Api-Key": "benchmark"}
 
 
-@contextmanager
-def sandbox_process(chats: int, events: int) -> Iterator[str]:
-    """A sandbox in a process of its own; yields its URL."""
-    options = {"evi_chats": chats, "evi_events_per_chat": events, "evi_running": 0, "evi_delay_s": DELAY_S}
-    given = [part for name, value in options.items() for part in ("--option", f"{name}={value}")]
-    command = [sys.executable, "-m", "humeanalytics.sandbox", "--port", "0", *given]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip().rpartition(" ")[2]
-    finally:
-        process.terminate()
-        process.wait(60)
+def fleet(chats: int, events: int) -> AbstractContextManager[str]:
+    return sandbox_process(evi_chats=chats, evi_events_per_chat=events, evi_running=0, evi_delay_s=DELAY_S)
 
 
 class Requests(logging.Handler):
@@ -94,7 +82,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=50)
     given = parser.parse_args()
     print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0]}), flush=True)
-    with tempfile.TemporaryDirectory() as temporary, sandbox_process(given.chats, given.events) as url:
+    with tempfile.TemporaryDirectory() as temporary, fleet(given.chats, given.events) as url:
         pages, bare_s = asyncio.run(bare_client(url))
         settings = ha.load_settings(api_key="benchmark", base_url=url)
         requests, lake = Requests(), Path(temporary) / "lake"

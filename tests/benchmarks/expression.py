@@ -18,11 +18,11 @@ import tempfile
 import time
 import wave
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import numpy as np
+from sandbox_server import sandbox_process
 
 RATE_HZ = 16_000
 DELAY_S = 0.2
@@ -40,19 +40,6 @@ told = {"cpu_s": round(used.ru_utime + used.ru_stime, 2), "peak_mb": round(used.
 told |= {"uploads": dict(summary.uploads), "rows": dict(summary.rows), "exit": summary.exit_code}
 print(json.dumps({"took_s": round(took_s, 2), "run_s": round(summary.duration_s, 2), **told}))
 """
-
-
-@contextmanager
-def sandbox_process() -> Iterator[str]:
-    """A sandbox in a process of its own; yields its URL."""
-    command = [sys.executable, "-m", "humeanalytics.sandbox", "--port", "0", "--option", f"expression_delay_s={DELAY_S}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip().rpartition(" ")[2]
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def talk(seconds: float, number: int, of_five_s: float = 2.0) -> np.ndarray:
@@ -102,7 +89,7 @@ async def bare_client(folder: Path, url: str) -> float:
 
 def throughput(count: int) -> None:
     """Many WAV recordings of 30 s: the time of the run, what the network wait alone would allow, and what a bare client takes."""
-    with tempfile.TemporaryDirectory() as temporary, sandbox_process() as url:
+    with tempfile.TemporaryDirectory() as temporary, sandbox_process(expression_delay_s=DELAY_S) as url:
         folder = Path(temporary) / "recordings"
         for number in range(count):
             write_wav(folder / f"{number:05d}.wav", iter([talk(30.0, number)]))
@@ -115,7 +102,7 @@ def throughput(count: int) -> None:
 
 def long(hours: float, of_five_s: float) -> None:
     """One very long recording."""
-    with tempfile.TemporaryDirectory() as temporary, sandbox_process() as url:
+    with tempfile.TemporaryDirectory() as temporary, sandbox_process(expression_delay_s=DELAY_S) as url:
         wav = Path(temporary) / "recordings" / "long.wav"
         write_wav(wav, (talk(60.0, minute, of_five_s) for minute in range(round(hours * 60))))
         begun = time.perf_counter()

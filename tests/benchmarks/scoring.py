@@ -15,9 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from sandbox_server import sandbox_process
 
 SCORE = """
 import json, resource, sys, time
@@ -35,19 +35,6 @@ peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 told = {"recordings": dict(summary.recordings), "exit": summary.exit_code}
 print(json.dumps({"took_s": round(took_s, 2), "peak_mb": round(peak_mb), **told}))
 """
-
-
-@contextmanager
-def sandbox_process(*arguments: str) -> Iterator[str]:
-    """A sandbox in a process of its own; yields its URL."""
-    command = [sys.executable, "-m", "humeanalytics.sandbox", "--port", "0", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip().rpartition(" ")[2]
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def score(inputs: Path, lake: Path, url: str, **flags: object) -> dict[str, object]:

@@ -159,6 +159,17 @@ def test_parts_leave_nothing_out_of_later_exports(sandbox_with: SandboxWith, tmp
     assert_equal_to(hume, lake)
 
 
+def test_what_was_read_by_its_id_alone_gets_its_count_when_it_is_listed(sandbox_with: SandboxWith, tmp_path: Path) -> None:
+    hume, lake = sandbox_with(evi_chats=6, evi_running=0), tmp_path / "lake"
+    one = next(chat["id"] for chat in hume.evi.truth()["chats"] if chat["event_count"])
+    ha.export_chats(lake, chat=one, settings=settings_of(hume))
+    assert rows(lake, "SELECT chat_id, event_count FROM chats") == [{"chat_id": one, "event_count": None}]
+    ha.export_chats(lake, settings=settings_of(hume))
+    counts = {row["chat_id"]: row["event_count"] for row in rows(lake, "SELECT chat_id, event_count FROM chats")}
+    assert counts == {chat["id"]: chat["event_count"] for chat in hume.evi.truth()["chats"]}
+    assert ha.export_chats(lake, settings=settings_of(hume)).chats.get("read_again", 0) == 0
+
+
 def test_one_group_and_one_config(sandbox_with: SandboxWith, tmp_path: Path) -> None:
     hume = sandbox_with(evi_chats=40, evi_running=0)
     truth = hume.evi.truth()
