@@ -13,6 +13,7 @@ import pyarrow as pa
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers, covered_by_part
 from humeanalytics.analysis.observations import PRESENCE, Observations, label_column, observe
+from humeanalytics.analysis.quantiles import quantiles_of_rows, weighted_quantiles
 from humeanalytics.errors import UsageError
 from humeanalytics.tables.schema import HUME_NAME
 
@@ -51,9 +52,9 @@ def summarise(
         A row is one value of ``per``, in order, null last (rows without the label). First what ``per`` stands for; then
         ``n_units`` (recordings), ``n_rows``, ``covered_s`` (seconds of the recordings that the rows cover, counted once; of
         frames their number by the usual step; null without times), ``coverage`` (its share of the recordings' length, where that
-        is known: 0 to 1); then for each expression, named by its column, ``_mean``, ``_sd`` (of the row's own scores),
-        ``_q25``, ``_q50``, ``_q75`` (the score at or below which so much of the time lies), ``_above`` (share of the time above
-        ``level``) and ``_peaks`` (how many separate stretches are above it); of v1 ``_presence`` (share of the time in which it
+        is known: 0 to 1); then for each expression, named by its column, ``_mean``, ``_sd`` (of the row's own scores,
+        null of a single one), ``_q25``, ``_q50``, ``_q75`` (the score at or below which so much of the time lies), ``_above``
+        (share of the time above ``level``) and ``_peaks`` (how many separate stretches are above it); of v1 ``_presence`` (share of the time in which it
         was above its cutoff) and ``_peaks`` (stretches of that). Last ``method`` and ``seed`` (null: nothing is drawn).
         Null where there is no score. Of several models all but the first columns have the model before: ``face_joy_mean``.
 
@@ -214,66 +215,14 @@ class _Summary:
         if self.observations.measure == PRESENCE:
             return {"presence": mean, "peaks": runs.count(scores > 0, n_groups)}
         spread = np.sqrt(mean_of((its - mean[its_group]) ** 2))
+        spread[np.bincount(its_group, its_weight > 0, n_groups) < 2] = np.nan  # one score says nothing of how much they vary
         found = {"mean": mean, "sd": spread}
         if weight is None:
-            found |= _quantiles_of_rows(its, its_group, n_groups, self.quantiles)
+            found |= quantiles_of_rows(its, its_group, n_groups, self.quantiles)
         else:
-            found |= _quantiles(its, its_group, its_weight, total, self.quantiles)
+            found |= weighted_quantiles(its, its_group, its_weight, total, self.quantiles)
         found |= {"above": mean_of((its > self.level).astype(np.float64)), "peaks": runs.count(scores > self.level, n_groups)}
         return found
-
-
-def _quantiles(scores: Floats, group: Integers, weight: Floats, total: Floats, shares: Sequence[float]) -> dict[str, Floats]:
-    """Return for each group the smallest scores at or below which these shares of its weight lie."""
-    order = np.argsort(scores)
-    order = order[np.argsort(group[order], kind="stable")]
-    here = group[order]
-    starts = np.searchsorted(here, np.arange(len(total)))
-    reached = np.cumsum(weight[order])
-    before = np.concatenate(([0.0], reached))[starts]
-    reached -= before[here]
-    sizes = np.bincount(here, minlength=len(total))
-    rounding = 1e-14 * float(weight.sum())
-    found = {}
-    for share in shares:
-        # A rounding error in the sum must not push a share that is met exactly on to the next score.
-        below = reached < (share * total * (1 - 1e-10) - rounding)[here]
-        at = starts + np.minimum(np.bincount(here, below, len(total)).astype(np.int64), np.maximum(sizes - 1, 0))
-        values = np.full(len(total), np.nan)
-        values[sizes > 0] = scores[order[at[sizes > 0]]]
-        found[_name(share)] = values
-    return found
-
-
-def _name(share: float) -> str:
-    return f"q{100 * share:g}".replace(".", "_")
-
-
-def _quantiles_of_rows(scores: Floats, group: Integers, n_groups: int, shares: Sequence[float]) -> dict[str, Floats]:
-    """Return the same where every row counts the same."""
-    ordered = _sorted_within(scores, group)
-    sizes = np.bincount(group, minlength=n_groups)
-    starts = np.cumsum(sizes) - sizes
-    found = {}
-    for share in shares:
-        at = np.maximum(np.ceil(share * sizes * (1 - 1e-12)).astype(np.int64) - 1, 0)
-        values = np.full(n_groups, np.nan)
-        values[sizes > 0] = ordered[(starts + at)[sizes > 0]]
-        found[_name(share)] = values
-    return found
-
-
-def _sorted_within(scores: Floats, group: Integers) -> Floats:
-    """Return scores in order within each group, groups one after the other."""
-    single = scores.astype(np.float32)
-    if not (single == scores).all():
-        return scores[np.lexsort((scores, group))]
-    # What v0 sends is float32: group and score fit into one whole number, and sorting those is many times faster.
-    sign, bits = np.uint32(0x80000000), single.view(np.uint32)
-    keys = (group.astype(np.uint64) << np.uint64(32)) | np.where(bits & sign, ~bits, bits | sign)
-    keys.sort()
-    bits = keys.astype(np.uint32)
-    return np.where(bits & sign, bits & ~sign, ~bits).astype(np.uint32).view(np.float32).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

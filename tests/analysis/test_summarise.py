@@ -171,7 +171,7 @@ def test_hardly_anything() -> None:
     (row,) = quietly(nothing)
     assert row["joy_mean"] is row["joy_sd"] is row["joy_q50"] is row["joy_above"] is None and row["n_rows"] == 1
     (row,) = quietly(_ROW)
-    assert (row["joy_mean"], row["joy_sd"], row["joy_q25"], row["joy_above"]) == (0.5, 0.0, 0.5, 0.0)
+    assert (row["joy_mean"], row["joy_sd"], row["joy_q25"], row["joy_above"]) == (0.5, None, 0.5, 0.0)
 
 
 # ------------------------------------------------------------------------------------------------------------------ of a lake
