@@ -41,6 +41,7 @@ _EXPORTS = {
     "timeline": "humeanalytics.analysis.over_time",
     "top": "humeanalytics.analysis.strongest",
     "verify_webhook": "humeanalytics.receiver.signature",
+    "write": "humeanalytics.lake.frame_files",
 }
 _MODULES = {"errors": "humeanalytics.errors", "plot": "humeanalytics.plot", "vocabulary": "humeanalytics.vocabulary"}
 

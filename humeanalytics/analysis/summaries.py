@@ -52,10 +52,10 @@ def summarise(
         A row is one value of ``per``, in order, null last (rows without the label). First what ``per`` stands for; then
         ``n_units`` (recordings), ``n_rows``, ``covered_s`` (seconds of the recordings that the rows cover, counted once; of
         frames their number by the usual step; null without times), ``coverage`` (its share of the recordings' length, where that
-        is known: 0 to 1); then for each expression, named by its column, ``_mean``, ``_sd`` (of the row's own scores,
-        null of a single one), ``_q25``, ``_q50``, ``_q75`` (the score at or below which so much of the time lies), ``_above``
-        (share of the time above ``level``) and ``_peaks`` (how many separate stretches are above it); of v1 ``_presence`` (share of the time in which it
-        was above its cutoff) and ``_peaks`` (stretches of that). Last ``method`` and ``seed`` (null: nothing is drawn).
+        is known: 0 to 1); then for each expression, named by its column, ``_mean``, ``_sd`` (of the row's own scores, null of a
+        single one), ``_q25``, ``_q50``, ``_q75`` (the score at or below which so much of the time lies), ``_above`` (share of the
+        time above ``level``) and ``_peaks`` (how many separate stretches are above it); of v1 ``_presence`` (share of the time in
+        which it was above its cutoff) and ``_peaks`` (stretches of that). Last ``method`` and ``seed`` (null: nothing is drawn).
         Null where there is no score. Of several models all but the first columns have the model before: ``face_joy_mean``.
 
     Raises:

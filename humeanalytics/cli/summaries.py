@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from humeanalytics.cli.app import app
 from humeanalytics.cli.options import JsonOption, LakeOption, existing_lake, print_json
 from humeanalytics.errors import UsageError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @app.command(epilog="Example: humeanalytics summarise --per participant --model prosody --lake lake -o wide.csv")
@@ -28,15 +25,19 @@ def summarise(
         bool, typer.Option("--mixed-settings", help="Take recordings scored with different settings together.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the table to a .csv or .parquet file.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write the table: .csv, .parquet, .xlsx, .sav (SPSS) or .dta (Stata).", metavar="FILE"
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
     """Sum up scores: mean, spread, quantiles, time above a level and peaks of each expression; of v1 presence."""
     from humeanalytics.analysis.summaries import summarise as summary_of
+    from humeanalytics.lake.frame_files import checked_path, write
 
-    if output is not None and output.suffix.lower() not in (".csv", ".parquet"):
-        raise UsageError(f"{output} should end in .csv or .parquet.")
+    if output is not None:
+        checked_path(output)
     if output is None and not json:
         raise UsageError("The table has hundreds of columns: write it with -o wide.csv, or print it with --json.")
     names = [each.strip() for each in expressions.split(",")] if expressions else None
@@ -45,15 +46,5 @@ def summarise(
     if json:
         print_json(table.to_pylist())
     if output is not None:
-        _write(table, output)
+        write(table, output)
         typer.echo(f"wrote {output}: {table.num_rows:,} rows, {table.num_columns:,} columns", err=json)
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent} to write {path.name} to.")
-    write = pyarrow.csv.write_csv if path.suffix.lower() == ".csv" else pyarrow.parquet.write_table
-    write(table, path)

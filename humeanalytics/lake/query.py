@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +11,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from humeanalytics.errors import QueryError, UsageError
+from humeanalytics.errors import QueryError
 from humeanalytics.lake import display
 from humeanalytics.lake.catalog import Catalog
+from humeanalytics.lake.frame_files import whole
 from humeanalytics.lake.frames import to_arrow, to_pandas, to_polars
 from humeanalytics.lake.scans import identifier
 
@@ -97,14 +96,14 @@ class Query:
 
     def to_csv(self, path: str | Path) -> Path:
         """Write the answer as CSV with a header, UTF-8, times as ISO 8601 with Z; return the path."""
-        with self._asked() as relation, _whole(path) as temporary:
+        with self._asked() as relation, whole(path) as temporary:
             times = _replaced(relation, ("TIMESTAMP WITH TIME ZONE",), "strftime({}, '%Y-%m-%dT%H:%M:%S.%fZ')")
             times.write_csv(str(temporary), header=True)
         return Path(path)
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the answer as Parquet; return the path."""
-        with self._asked() as relation, _whole(path) as temporary:
+        with self._asked() as relation, whole(path) as temporary:
             relation.write_parquet(str(temporary), compression="zstd")
         return Path(path)
 
@@ -209,17 +208,3 @@ def _replaced(relation: Any, types: Sequence[str], expression: str) -> Any:
     if not found or len(set(relation.columns)) < len(relation.columns):  # of two columns of one name none can be named
         return relation
     return relation.project(f"* REPLACE ({', '.join(f'{expression.format(name)} AS {name}' for name in found)})")
-
-
-@contextmanager
-def _whole(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place when the block ends well."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent} to write {path.name} to.")
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        yield temporary
-        os.replace(temporary, path)  # noqa: PTH105
-    finally:
-        temporary.unlink(missing_ok=True)
