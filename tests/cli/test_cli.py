@@ -336,6 +336,14 @@ def test_a_second_run_at_once_says_who_holds_the_lake(tmp_path: Path) -> None:
             server.terminate()
 
 
+def test_runs_tell_how_many_chats_came(tmp_path: Path) -> None:
+    with ha.Sandbox(options=ha.SandboxOptions(evi_chats=7, evi_running=0)) as hume:
+        ha.export_chats(tmp_path / "lake", settings=hume.settings)
+    done = run("runs", "--lake", str(tmp_path / "lake"))
+    assert done.returncode == 0
+    assert "7 chats found, 7 chats new" in " ".join(done.stdout.split())
+
+
 def test_score_by_v1_as_a_command(tmp_path: Path) -> None:
     """It is what `score` does where nothing is said; each of its own options is understood."""
     recordings, lake = str(samples_folder() / "recordings"), str(tmp_path / "lake")

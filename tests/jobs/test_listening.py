@@ -205,6 +205,21 @@ def test_a_chat_that_has_only_just_ended_is_looked_at_once_more(hume: Sandbox, t
     assert_exported(hume, tmp_path / "lake", {chat["id"]})
 
 
+def test_signed_webhooks_of_no_known_kind_fail_no_rebuild(hume: Sandbox, tmp_path: Path) -> None:
+    chat, lake = ended_chats(hume)[0], tmp_path / "lake"
+    odd = [{"event_name": "chat_paused", "chat_id": chat["id"]}, {"event_name": "chat_ended"}, {"hello": "world"}]
+    with listening(hume, lake) as listener:
+        for body in odd:
+            assert hume.evi.send_webhook(listener.webhook_url, "chat_ended", chat["id"], body=json.dumps(body))["status"] < 500
+        assert hume.evi.send_webhook(listener.webhook_url, "chat_ended", chat["id"])["status"] == 200
+        assert listener.wait_until_done(30)
+    before = rows(lake, "SELECT chat_id, form, events FROM chats ORDER BY ALL")
+    rebuilt = ha.rebuild(lake)
+    assert rebuilt.exit_code == 0, str(rebuilt)
+    assert rows(lake, "SELECT chat_id, form, events FROM chats ORDER BY ALL") == before
+    assert_exported(hume, lake, {chat["id"]})
+
+
 def test_an_export_that_holds_the_lake_holds_up_no_sender(hume: Sandbox, tmp_path: Path) -> None:
     chat_id, lake, said = ended_chats(hume)[0]["id"], tmp_path / "lake", []
     with listening(hume, lake, said) as listener:
