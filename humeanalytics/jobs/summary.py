@@ -126,15 +126,16 @@ class RunSummary:
 
     def _repr_html_(self) -> str:
         colour = {0: "#2a7f4f", 3: "#b35900"}.get(self.exit_code, "#a3262a")
+        head = "text-align:left;vertical-align:top;white-space:nowrap;opacity:.6;padding:1px 16px 1px 0"
         rows = "".join(
-            f"<tr><td style='text-align:left;color:#777;padding:2px 16px 2px 0'>{html.escape(heading)}</td>"
-            f"<td style='text-align:left;padding:2px 0'>{html.escape(text)}</td></tr>"
+            f"<tr><td style='{head}'>{html.escape(heading)}</td>"
+            f"<td style='text-align:left;padding:1px 0'>{html.escape(text)}</td></tr>"
             for heading, text in self.lines()
         )
         return (
             f"<div style='font-family:system-ui,sans-serif;font-size:13px;border-left:3px solid {colour};padding:2px 12px'>"
             f"<b>{html.escape(self.verb)}</b> <span style='color:{colour}'>{html.escape(self.outcome())}</span>"
-            f"<table style='border:none;margin-top:4px'>{rows}</table></div>"
+            f"<table style='border:none;margin-top:4px;font-size:13px'>{rows}</table></div>"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -14,8 +15,10 @@ from humeanalytics import vocabulary
 
 ROWS = 20
 _TEXT_CHARACTERS = 60
+#: Ids are hashes: who compares them by eye looks at their beginning.
+_ID, _ID_CHARACTERS = re.compile(r"[0-9a-f]{32,}"), 10
 
-_STYLE = """
+STYLE = """
 <style>
 .humeanalytics-table { overflow-x: auto; max-width: 100%; }
 .humeanalytics-table table { border-collapse: collapse; font-size: 12px; line-height: 1.4; }
@@ -52,7 +55,7 @@ def html(head: pa.Table, more: bool) -> str:
     count = f"{head.num_rows} row{'s' * (head.num_rows != 1)}"
     note = f"the first {count}; .df(), .pl() and .arrow() give all" if more else count
     return (
-        f'<div class="humeanalytics-table">{_STYLE}<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'
+        f'<div class="humeanalytics-table">{STYLE}<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'
         f"<p>{note}, {head.num_columns} column{'s' * (head.num_columns != 1)}</p></div>"
     )
 
@@ -84,8 +87,10 @@ def _short(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
     shown = str(value)
+    if _ID.fullmatch(shown):
+        return f"{shown[:_ID_CHARACTERS]}…"
     return shown if len(shown) <= _TEXT_CHARACTERS else f"{shown[: _TEXT_CHARACTERS - 1]}…"
 
 
 def _title(value: Any) -> str:
-    return f' title="{escape(str(value))}"' if len(str(value)) > _TEXT_CHARACTERS else ""
+    return f' title="{escape(str(value))}"' if len(str(value)) > _TEXT_CHARACTERS or _ID.fullmatch(str(value)) else ""

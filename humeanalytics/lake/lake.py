@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from humeanalytics.errors import LakeError, LakeNotFound, TableNotFound, UsageError
-from humeanalytics.lake import identity
+from humeanalytics.lake import identity, overview
 from humeanalytics.lake.delta import StoredTable
 from humeanalytics.lake.identity import Identity
 from humeanalytics.lake.loads import Loads
@@ -326,14 +325,7 @@ class Lake:
 
     def _repr_html_(self) -> str:
         at = "" if self._at is None else f" at version {self._at}"
-        rows = "".join(
-            f"<tr><td>{escape(t.name)}</td><td style='text-align: right'>{t.rows:,}</td>"
-            f"<td style='text-align: left'>{escape(t.about)}</td></tr>"
-            for t in self.tables()
-            if t.rows
-        )
-        listed = f"<table><tr><th>table</th><th>rows</th><th>a row is</th></tr>{rows}</table>" if rows else "<p>empty</p>"
-        return f"<div><b>Lake</b> {escape(self.uri)}{at} ({self._holds()}){listed}</div>"
+        return overview.html(f"{self.uri}{at}", self._holds(), self.tables())
 
     def _holds(self) -> str:
         return {None: "nothing yet", True: "sandbox results", False: "real results"}[self.identity.synthetic]

@@ -356,7 +356,9 @@ def test_tables_says_what_there_is(lake: Lake) -> None:
     assert found["top_expressions"].kind == "macro"
     assert all(t.about for t in found.values() if t.name != "jobs")
     assert repr(lake) == f"Lake {lake.uri} (nothing yet): prosody 3, scorings 1, loads 1, jobs 2"
-    assert "<td>prosody</td>" in lake._repr_html_()
+    html = lake._repr_html_()
+    assert "<code>prosody</code></td><td class='n'>3<" in html and "<th>Measurements</th>" in html
+    assert "Conversations" not in html, "a group without rows is left out"
 
 
 def test_an_ordinary_lake_is_read_without_any_filter(lake: Lake) -> None:
