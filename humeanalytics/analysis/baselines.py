@@ -12,7 +12,6 @@ from humeanalytics.analysis import frames
 from humeanalytics.analysis.observations import MEASURE, label_column, observe
 from humeanalytics.analysis.units import totals
 from humeanalytics.errors import UsageError
-from humeanalytics.tables.schema import HUME_NAME
 
 #: What a baseline may be.
 _HOW = ("z", "difference", "share")
@@ -121,7 +120,7 @@ def _answer(rows: pa.Table, made: dict[str, Any], number: Any, *, how: str, meth
     for name in kept:
         field = rows.schema.field(name)
         if name in made:
-            field = pa.field(name, pa.float64(), metadata={HUME_NAME: frames.label_of(field).encode()})
+            field = pa.field(name, pa.float64(), metadata=frames.marks_of(field))
         fields.append(field)
         arrays.append(pa.array(made[name], from_pandas=True) if name in made else rows[name])
     keys = [name for name in frames.RECORDING_COLUMNS if name in rows.column_names]

@@ -18,6 +18,8 @@ from humeanalytics.tables.schema import HUME_NAME
 
 #: Columns that say which person of a recording a row is about.
 PERSON_COLUMNS = ("speaker_id", "face_id")
+#: What says of a column that it is a `Composite`, by its name; beside it stand version and definition.
+COMPOSITE = b"composite"
 #: Columns that say which recording: an archive is one recording of many files.
 RECORDING_COLUMNS = ("recording_id", "file")
 _SCORING = "scoring_id"
@@ -61,16 +63,26 @@ def label_of(field: pa.Field) -> str:
     """Return what a person calls a column of scores: Hume's own name where it is known, else the column's."""
     if field.metadata and HUME_NAME in field.metadata:
         return str(field.metadata[HUME_NAME].decode())
+    if field.metadata and COMPOSITE in field.metadata:
+        return str(field.metadata[COMPOSITE].decode())
     known = _names_by_column().get(field.name)
     return known.name if known is not None else field.name
 
 
+def marks_of(field: pa.Field) -> dict[bytes, bytes]:
+    """Return what a column made of a column of scores carries on: what a person calls it, or the definition of a composite."""
+    if field.metadata and COMPOSITE in field.metadata:
+        return dict(field.metadata)
+    return {HUME_NAME: label_of(field).encode()}
+
+
 def expression_columns(schema: pa.Schema) -> list[str]:
-    """Return the columns that hold scores of expressions: known by name, or marked with the name Hume gave them."""
+    """Return the columns that hold scores of expressions: known by name, marked with the name Hume gave them, or composites."""
     found = []
     for field in schema:
         known = _names_by_column().get(field.name)
         marked = bool(field.metadata) and HUME_NAME in field.metadata and not field.name.startswith(_OTHER_KINDS)
+        marked = marked or (bool(field.metadata) and COMPOSITE in field.metadata)
         if (known.kind == "expression" if known is not None else marked) and _is_number(field.type):
             found.append(field.name)
     return found

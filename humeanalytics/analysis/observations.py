@@ -99,7 +99,7 @@ def observe(
         return schema.names if whole else [*(name for name in keys if name in schema.names), *named, *chosen]
 
     table = frames.read_columns(frame, wanted)
-    measure = _one_measure(table)
+    measure = one_measure(table)
     frames.check_one_scoring(table)
     if not mixed_settings:
         check_one_settings(frame, table)
@@ -121,7 +121,12 @@ def refuse_long(schema: pa.Schema) -> None:
         )
 
 
-def _one_measure(table: pa.Table) -> str:
+def one_measure(table: pa.Table) -> str:
+    """Return what the expressions of a frame hold: ``score``, or what its column ``measure`` says.
+
+    Raises:
+        UsageError: Rows of different measures are mixed.
+    """
     if MEASURE not in table.column_names:
         return SCORE
     found = pc.unique(frames.texts(table, MEASURE)).to_pylist()

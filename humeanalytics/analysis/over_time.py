@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from humeanalytics.analysis import frames
-from humeanalytics.analysis.covered_time import Floats, Integers
-from humeanalytics.analysis.observations import refuse_long
+from humeanalytics.analysis.covered_time import Integers
+from humeanalytics.analysis.grid import POINT, SPAN, Rows, on_grid, rows_in_time, time_columns
+from humeanalytics.analysis.observations import MEASURE, one_measure, refuse_long
 from humeanalytics.errors import UsageError
-from humeanalytics.tables.schema import HUME_NAME
 
-_SPAN, _POINT = ("begin_s", "end_s"), "time_s"
 #: Silence longer than so many typical windows is a gap.
 _GAP_WINDOWS = 3.0
-_MAX_CELLS = 5_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Rows of one recording in time: numbers a row, and ``scores`` a row and expression; ``n_rows`` went into each."""
-
-    person: Integers
-    begin_s: Floats
-    end_s: Floats
-    scores: Floats
-    n_rows: Integers
-
-    @property
-    def middle_s(self) -> Floats:
-        return (self.begin_s + self.end_s) / 2
-
-    def take(self, rows: Any) -> _Rows:
-        """Return some rows, or all in another order; columns of scores stay whole in memory, which all else here goes along."""
-        place = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        if len(place) == len(self.person) and (np.diff(place, prepend=-1) == 1).all():
-            return self
-        scores = np.empty((len(place), self.scores.shape[1]), order="F")
-        for at in range(scores.shape[1]):
-            scores[:, at] = self.scores[:, at][place]
-        return _Rows(self.person[place], self.begin_s[place], self.end_s[place], scores, self.n_rows[place])
+_MADE_OF = ("n_units", "method", "seed")
 
 
 def timeline(
@@ -61,10 +36,11 @@ def timeline(
 
     Args:
         frame: A Query, pyarrow, pandas or polars frame with ``begin_s`` and ``end_s`` (speech, text, bursts) or ``time_s``
-            (faces); of v1 what `presence` returns.
+            (faces); of v1 what `presence` returns. Or several of one recording by the name of their modality, such as
+            ``{"face": ..., "voice": ...}``, on one clock: that takes ``every_s``.
         expressions: By column or by Hume's name; all that the frame has where left out.
         recording: Which, where the frame holds several: its id, the beginning of its id, or its file.
-        person: Only this ``speaker_id`` or ``face_id``.
+        person: Only this ``speaker_id`` or ``face_id``; of one modality.
         every_s: Means over cells of so many seconds: of the rows in a cell, or of the windows that reach into it, each by
             how far it does. Cells that nothing reaches into are left out.
         smooth_s: A centred moving mean over so many seconds, which never reaches over a gap.
@@ -73,12 +49,15 @@ def timeline(
     Returns:
         A row is one scored stretch, frame or cell of one person, by person and time: ``person`` (text; null where the frame
         tells no one apart), ``stretch`` (a number that changes at each gap), ``begin_s``, ``end_s``, ``time_s`` (their middle),
-        ``n_rows`` that went into it, and the expressions as float64. Rows of one person at one time, such as several faces of a
-        frame that all are ``unknown``, become one, their mean. Rows without a time are left out.
+        ``n_rows`` that went into it, the expressions as float64, then ``measure``, ``n_units`` (always 1: the person), ``method``
+        and ``seed`` (null: nothing is drawn). Rows of one person at one time, such as several faces of a frame that all are
+        ``unknown``, become one, their mean. Rows without a time are left out. Of several modalities the rows of each come one
+        after the other, with their ``modality`` first; cells that begin at the same time are the same cell, and expressions
+        that a modality does not have are null.
 
     Raises:
         UsageError: No such expression or recording, several recordings or scorings of one, no columns of time, or a length
-            that is not positive.
+            that is not positive; of several modalities no ``every_s``, frames of different recordings, or of v0 and v1.
 
     Examples:
         >>> frame = pa.table({"time_s": [0.0, 0.5, 1.0, 9.0], "joy": [0.0, 0.2, 0.4, 1.0]})
@@ -88,35 +67,94 @@ def timeline(
     for name, length in (("every_s", every_s), ("smooth_s", smooth_s), ("gap_s", gap_s)):
         if length is not None and not (math.isfinite(length) and length > 0):
             raise UsageError(f"{name} is {length:g}; it is a number of seconds above 0.")
-    table, columns = _read(frame, expressions, recording)
+    if isinstance(frame, Mapping):
+        return _side_by_side(frame, expressions, recording, person, every_s, smooth_s, gap_s)
+    return _timeline(*_read(frame, expressions, recording), person, every_s, smooth_s, gap_s)
+
+
+def _timeline(
+    table: pa.Table,
+    columns: Sequence[str],
+    person: str | None,
+    every_s: float | None,
+    smooth_s: float | None,
+    gap_s: float | None,
+) -> pa.Table:
     by = frames.person_column(table.schema)
     rows, people = _rows(table, columns, by)
     if person is not None:
         if person not in people:
             there = ", ".join(repr(each) for each in people if each is not None) or "nobody by name"
             raise UsageError(f"The frame has nobody called {person!r} in {by or 'speaker_id or face_id'}. There are: {there}.")
-        rows = rows.take(rows.person == people.index(person))
-    rows = rows.take(np.lexsort((rows.begin_s, rows.middle_s, rows.person)))
+        rows = rows.take(rows.part == people.index(person))
+    rows = rows.take(np.lexsort((rows.begin_s, rows.middle_s, rows.part)))
     gap_s = _typical_gap_s(rows) if gap_s is None else gap_s
-    rows = _merged(rows) if every_s is None else _on_grid(rows, every_s)
+    rows = _merged(rows) if every_s is None else on_grid(rows, every_s)
     stretch = _stretches(rows, gap_s)
     if smooth_s is not None:
         rows = _smoothed(rows, stretch, smooth_s)
-    names = pa.array([people[at] for at in rows.person], pa.string())
-    fields = [pa.field(c, pa.float64(), metadata={HUME_NAME: frames.label_of(table.schema.field(c)).encode()}) for c in columns]
+    names = pa.array([people[at] for at in rows.part], pa.string())
+    fields = [pa.field(c, pa.float64(), metadata=frames.marks_of(table.schema.field(c))) for c in columns]
+    how = "rows as they are" if every_s is None else f"means over cells of {every_s:g} s, windows by how far they reach in"
+    how += "" if smooth_s is None else f"; moving mean over {smooth_s:g} s"
+    same = pa.array(np.zeros(len(stretch), np.int64))
     return pa.Table.from_arrays(
         [names, stretch, rows.begin_s, rows.end_s, rows.middle_s, rows.n_rows]
-        + [pa.array(rows.scores[:, at], pa.float64(), from_pandas=True) for at in range(len(columns))],
+        + [pa.array(rows.scores[:, at], pa.float64(), from_pandas=True) for at in range(len(columns))]
+        + [pa.array([one_measure(table)]).take(same), np.ones_like(stretch), pa.array([how]).take(same)]
+        + [pa.nulls(len(stretch), pa.int64())],
         schema=pa.schema(
             [
                 ("person", pa.string()),
                 ("stretch", pa.int64()),
-                *((name, pa.float64()) for name in (*_SPAN, _POINT)),
+                *((name, pa.float64()) for name in (*SPAN, POINT)),
                 ("n_rows", pa.int64()),
                 *fields,
+                (MEASURE, pa.string()),
+                ("n_units", pa.int64()),
+                ("method", pa.string()),
+                ("seed", pa.int64()),
             ]
         ),
     )
+
+
+def _side_by_side(
+    modalities: Mapping[str, Any],
+    expressions: Sequence[str] | str | None,
+    recording: str | None,
+    person: str | None,
+    every_s: float | None,
+    smooth_s: float | None,
+    gap_s: float | None,
+) -> pa.Table:
+    """Return the timelines of several modalities of one recording, in cells of one grid."""
+    if not modalities:
+        raise UsageError("There is no modality: pass frames by name, such as {'face': lake['face'], 'voice': lake['prosody']}.")
+    if every_s is None:
+        raise UsageError("Several modalities share a clock only in cells of one length: say every_s, such as every_s=1.")
+    if person is not None:
+        raise UsageError("A face_id is not a speaker_id: choose the person's rows in each frame, and leave out person.")
+    found, heard_of = [], {}
+    for name, frame in modalities.items():
+        try:
+            table, columns = _read(frame, expressions, recording)
+            answer = _timeline(table, columns, None, every_s, smooth_s, gap_s)
+        except UsageError as error:
+            raise UsageError(f"Of {name}: {error}") from None
+        if "recording_id" in table.column_names and table.num_rows:
+            heard_of[name] = frames.texts(table, "recording_id")[0].as_py()
+        which = pa.array([str(name)]).take(pa.array(np.zeros(answer.num_rows, np.int64)))
+        found.append(answer.add_column(0, "modality", which))
+    if len(set(heard_of.values())) > 1:
+        shown = ", ".join(f"{name} of {(id_ or 'no recording')[:16]!r}" for name, id_ in heard_of.items())
+        raise UsageError(f"The frames are of different recordings, which have no clock in common: {shown}. Say recording=....")
+    rows = pa.concat_tables(found, promote_options="default")
+    measures = sorted(set(pc.unique(rows[MEASURE]).to_pylist()))
+    if len(measures) > 1:
+        raise UsageError(f"The modalities are of different measures, {' and '.join(measures)}, which do not share a scale.")
+    last = (MEASURE, *_MADE_OF)
+    return rows.select([*(name for name in rows.column_names if name not in last), *last])
 
 
 def _read(frame: Any, expressions: Sequence[str] | str | None, recording: str | None) -> tuple[pa.Table, list[str]]:
@@ -125,12 +163,7 @@ def _read(frame: Any, expressions: Sequence[str] | str | None, recording: str | 
     def wanted(schema: pa.Schema) -> list[str]:
         refuse_long(schema)
         columns[:] = frames.chosen_columns(schema, expressions)
-        spans = [name for name in _SPAN if name in schema.names]
-        if len(spans) == 1 or not (spans or _POINT in schema.names):
-            raise UsageError("A frame over time needs begin_s and end_s (speech, text, bursts) or time_s (faces).")
-        if spans and _POINT in schema.names:
-            raise UsageError("The frame has begin_s and time_s: speech and faces. Look at one model at a time.")
-        keys = (*frames.RECORDING_COLUMNS, "scoring_id", *frames.PERSON_COLUMNS, *_SPAN, _POINT)
+        keys = (*frames.RECORDING_COLUMNS, "scoring_id", *frames.PERSON_COLUMNS, MEASURE, *time_columns(schema))
         return [*(name for name in keys if name in schema.names), *columns]
 
     table = frames.one_recording(frames.read_columns(frame, wanted), recording)
@@ -138,26 +171,20 @@ def _read(frame: Any, expressions: Sequence[str] | str | None, recording: str | 
     return table, columns
 
 
-def _rows(table: pa.Table, columns: Sequence[str], by: str | None) -> tuple[_Rows, list[str | None]]:
+def _rows(table: pa.Table, columns: Sequence[str], by: str | None) -> tuple[Rows, list[str | None]]:
     """Return the rows that have a time, and the people their numbers stand for, in the order of their names."""
     person, found = frames.codes(table, [by] if by is not None else [])
     names = [each[0] if by is not None else None for each in found]
     people = sorted(names, key=lambda name: (name is None, len(name or ""), name or ""))  # face_9 before face_10
     rank = np.array([people.index(name) for name in names], np.int64)
-    begin, end = (frames.numbers(table, name if name in table.column_names else _POINT) for name in _SPAN)
-    scores = np.empty((table.num_rows, len(columns)), order="F")
-    for at, column in enumerate(columns):
-        scores[:, at] = frames.numbers(table, column)
-    timed = np.isfinite(begin) & np.isfinite(end)
-    rank_of = rank[person] if len(rank) else person
-    return _Rows(rank_of, begin, np.maximum(begin, end), scores, np.ones_like(person)).take(timed), people
+    return rows_in_time(table, columns, rank[person] if len(rank) else person), people
 
 
-def _merged(rows: _Rows) -> _Rows:
+def _merged(rows: Rows) -> Rows:
     """Return rows in order with those of one person at one time made one."""
     if len(rows.begin_s) == 0:
         return rows
-    keys = (rows.person, rows.begin_s, rows.end_s)
+    keys = (rows.part, rows.begin_s, rows.end_s)
     first = np.flatnonzero(np.concatenate(([True], np.any([np.diff(key) != 0 for key in keys], axis=0))))
     if len(first) == len(rows.begin_s):
         return rows
@@ -168,61 +195,28 @@ def _merged(rows: _Rows) -> _Rows:
     return replace(merged, scores=scores, n_rows=np.add.reduceat(rows.n_rows, first))
 
 
-def _typical_gap_s(rows: _Rows) -> float:
+def _typical_gap_s(rows: Rows) -> float:
     if len(rows.begin_s) == 0:
         return math.inf
     window_s = float(np.median(rows.end_s - rows.begin_s))
     if window_s == 0:
-        steps = np.diff(rows.begin_s)[np.diff(rows.person) == 0]
+        steps = np.diff(rows.begin_s)[np.diff(rows.part) == 0]
         window_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else math.inf
     return _GAP_WINDOWS * window_s
 
 
-def _on_grid(rows: _Rows, every_s: float) -> _Rows:
-    if len(rows.begin_s) == 0:
-        return rows
-    # A billionth of a cell is rounding, not time: 0.3 s begins the fourth cell of 0.1 s, though 0.3 / 0.1 is below 3.
-    start = np.floor(rows.begin_s / every_s + 1e-9)
-    stop = np.maximum(start + 1, np.ceil(rows.end_s / every_s - 1e-9))
-    if float((stop - start).sum()) > _MAX_CELLS or float(np.abs(stop).max()) > 2.0**40:
-        raise UsageError(f"every_s={every_s:g} cuts this recording into more than {_MAX_CELLS:,} pieces. Take a longer one.")
-    first, reaches = start.astype(np.int64), (stop - start).astype(np.int64)
-    row = np.repeat(np.arange(len(first)), reaches)
-    cell = first[row] + np.arange(len(row)) - np.repeat(np.cumsum(reaches) - reaches, reaches)
-    inside = np.minimum(rows.end_s[row], (cell + 1) * every_s) - np.maximum(rows.begin_s[row], cell * every_s)
-    # Frames have no length: all of a cell count the same, but next to nothing beside a window.
-    weight = np.maximum(inside, 1e-9)
-    low = int(cell.min())
-    width = int(cell.max()) - low + 1
-    places, where = np.unique(rows.person[row] * width + (cell - low), return_inverse=True)
-    every_weight = np.bincount(where, weight, len(places))
-    scores = np.empty((len(places), rows.scores.shape[1]))
-    for at in range(scores.shape[1]):
-        values = rows.scores[:, at] if len(row) == len(first) else rows.scores[:, at][row]
-        known = ~np.isnan(values)
-        if known.all():
-            total, weights = np.bincount(where, weight * values, len(places)), every_weight
-        else:
-            total = np.bincount(where[known], weight[known] * values[known], len(places))
-            weights = np.bincount(where[known], weight[known], len(places))
-        scores[:, at] = np.divide(total, weights, out=np.full(len(places), np.nan), where=weights > 0)
-    person, cells = places // width, places % width + low
-    n_rows = np.bincount(where, rows.n_rows[row], len(places)).astype(np.int64)
-    return _Rows(person, cells * float(every_s), (cells + 1) * float(every_s), scores, n_rows)
-
-
-def _stretches(rows: _Rows, gap_s: float) -> Integers:
+def _stretches(rows: Rows, gap_s: float) -> Integers:
     """Number the stretches between gaps; a person's first row begins a new one."""
     if len(rows.begin_s) == 0:
         return np.zeros(0, np.int64)
     origin, span = rows.begin_s.min(), rows.end_s.max() - rows.begin_s.min() + 1.0
-    reached = np.maximum.accumulate(rows.end_s - origin + rows.person * span) - rows.person * span + origin
+    reached = np.maximum.accumulate(rows.end_s - origin + rows.part * span) - rows.part * span + origin
     silence = rows.begin_s[1:] - reached[:-1]
-    new = (np.diff(rows.person) != 0) | (silence > gap_s * (1 + 1e-9))
+    new = (np.diff(rows.part) != 0) | (silence > gap_s * (1 + 1e-9))
     return np.concatenate(([0], np.cumsum(new))).astype(np.int64)
 
 
-def _smoothed(rows: _Rows, stretch: Integers, smooth_s: float) -> _Rows:
+def _smoothed(rows: Rows, stretch: Integers, smooth_s: float) -> Rows:
     """Return each row as the mean of the rows of its stretch whose middles lie within half of ``smooth_s`` of its own."""
     if len(rows.begin_s) == 0:
         return rows

@@ -1,0 +1,107 @@
+"""Rows in time, and one regular grid for all that has to be looked at together: what lies side by side is told by time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from humeanalytics.analysis import frames
+from humeanalytics.analysis.covered_time import Floats, Integers
+from humeanalytics.errors import UsageError
+
+SPAN, POINT = ("begin_s", "end_s"), "time_s"
+_MAX_CELLS = 5_000_000
+
+
+def time_columns(schema: pa.Schema) -> list[str]:
+    """Return the columns that say when a row was: begin and end, or a point.
+
+    Raises:
+        UsageError: The frame has none of them, or both.
+    """
+    spans = [name for name in SPAN if name in schema.names]
+    if len(spans) == 1 or not (spans or POINT in schema.names):
+        raise UsageError("A frame over time needs begin_s and end_s (speech, text, bursts) or time_s (faces).")
+    if spans and POINT in schema.names:
+        raise UsageError("The frame has begin_s and time_s: speech and faces. Look at one model at a time.")
+    return spans or [POINT]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows in time: numbers a row (``part``: whose it is), and ``scores`` a row and expression; ``n_rows`` went into each."""
+
+    part: Integers
+    begin_s: Floats
+    end_s: Floats
+    scores: Floats
+    n_rows: Integers
+
+    @property
+    def middle_s(self) -> Floats:
+        return (self.begin_s + self.end_s) / 2
+
+    def take(self, rows: Any) -> Rows:
+        """Return some rows, or all in another order; columns of scores stay whole in memory, which all else here goes along."""
+        place = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        if len(place) == len(self.part) and (np.diff(place, prepend=-1) == 1).all():
+            return self
+        scores = np.empty((len(place), self.scores.shape[1]), order="F")
+        for at in range(scores.shape[1]):
+            scores[:, at] = self.scores[:, at][place]
+        return Rows(self.part[place], self.begin_s[place], self.end_s[place], scores, self.n_rows[place])
+
+
+def rows_in_time(table: pa.Table, columns: Sequence[str], part: Integers) -> Rows:
+    """Return the rows that have a time, with the scores of some columns; ``part`` says of each row of the table whose it is."""
+    begin, end = (frames.numbers(table, name if name in table.column_names else POINT) for name in SPAN)
+    scores = np.empty((table.num_rows, len(columns)), order="F")
+    for at, column in enumerate(columns):
+        scores[:, at] = frames.numbers(table, column)
+    timed = np.isfinite(begin) & np.isfinite(end)
+    return Rows(part, begin, np.maximum(begin, end), scores, np.ones_like(part)).take(timed)
+
+
+def on_grid(rows: Rows, every_s: float, most: int = _MAX_CELLS) -> Rows:
+    """Return means over cells of ``every_s``, by part and time: a window counts for a cell by how far it reaches into it.
+
+    Cells begin at multiples of ``every_s``, whatever the rows, so that the grids of two frames are one. Those that nothing
+    reaches into are left out.
+
+    Raises:
+        UsageError: There would be more than ``most`` pieces.
+    """
+    if len(rows.begin_s) == 0:
+        return rows
+    # A billionth of a cell is rounding, not time: 0.3 s begins the fourth cell of 0.1 s, though 0.3 / 0.1 is below 3.
+    start = np.floor(rows.begin_s / every_s + 1e-9)
+    stop = np.maximum(start + 1, np.ceil(rows.end_s / every_s - 1e-9))
+    if float((stop - start).sum()) > most or float(np.abs(stop).max()) > 2.0**40:
+        raise UsageError(f"every_s={every_s:g} cuts the rows into more than {most:,} pieces. Take a longer one.")
+    first, reaches = start.astype(np.int64), (stop - start).astype(np.int64)
+    row = np.repeat(np.arange(len(first)), reaches)
+    cell = first[row] + np.arange(len(row)) - np.repeat(np.cumsum(reaches) - reaches, reaches)
+    inside = np.minimum(rows.end_s[row], (cell + 1) * every_s) - np.maximum(rows.begin_s[row], cell * every_s)
+    # Frames have no length: all of a cell count the same, but next to nothing beside a window.
+    weight = np.maximum(inside, 1e-9)
+    low = int(cell.min())
+    width = int(cell.max()) - low + 1
+    places, where = np.unique(rows.part[row] * width + (cell - low), return_inverse=True)
+    every_weight = np.bincount(where, weight, len(places))
+    scores = np.empty((len(places), rows.scores.shape[1]), order="F")
+    for at in range(scores.shape[1]):
+        values = rows.scores[:, at] if len(row) == len(first) else rows.scores[:, at][row]
+        known = ~np.isnan(values)
+        if known.all():
+            total, weights = np.bincount(where, weight * values, len(places)), every_weight
+        else:
+            total = np.bincount(where[known], weight[known] * values[known], len(places))
+            weights = np.bincount(where[known], weight[known], len(places))
+        scores[:, at] = np.divide(total, weights, out=np.full(len(places), np.nan), where=weights > 0)
+    part, cells = places // width, places % width + low
+    n_rows = np.bincount(where, rows.n_rows[row], len(places)).astype(np.int64)
+    return Rows(part, cells * float(every_s), (cells + 1) * float(every_s), scores, n_rows)
