@@ -64,14 +64,19 @@ def partings(
     clock = share_clock(
         modalities, expressions, unit=unit, every_s=every_s, mixed_settings=mixed_settings, mixed_people=mixed_people
     )
-    tables = [_stretches(clock, first, second, column, z) for first, second, columns in clock.pairs() for column in columns]
+    tables = []
+    for first, second, columns in clock.pairs():
+        common = clock.common(first, second)
+        tables += [_stretches(clock, first, second, common, column, z) for column in columns]
     rows = pa.concat_tables(tables)
     size = np.abs(rows["difference"].to_numpy()) * rows["n_cells"].to_numpy()
     return rows.take(pa.array(np.argsort(-size, kind="stable")[:k]))
 
 
-def _stretches(clock: Clock, first: Modality, second: Modality, column: str, z: float) -> pa.Table:
-    here, there = clock.common(first, second)
+def _stretches(
+    clock: Clock, first: Modality, second: Modality, common: tuple[Integers, Integers], column: str, z: float
+) -> pa.Table:
+    here, there = common
     scores = [each.scores[:, each.columns.index(column)][at] for each, at in ((first, here), (second, there))]
     known = np.isfinite(scores[0]) & np.isfinite(scores[1])
     series, cell = first.series[here][known], first.cell[here][known]

@@ -95,7 +95,9 @@ def top(
         frame, expressions, labels, apart=lambda _: [by] if by is not None else [], mixed_settings=mixed_settings
     )
     columns = observations.columns
-    usual = None if relative_to is None else _usual(relative_to, columns, observations.measure, mixed_settings=mixed_settings)
+    usual = (
+        None if relative_to is None else usual_of(relative_to, columns, observations.measure, mixed_settings=mixed_settings)[0]
+    )
     means = np.array([_mean(observations, column) for column in columns])
     rank = means if usual is None else _relative(means, usual)
     if np.isnan(rank).all() and not np.isnan(means).all():
@@ -147,8 +149,12 @@ def _unit_of(schema: pa.Schema, unit: str | None) -> list[str]:
     return found[:1]
 
 
-def _usual(reference: Any, columns: Sequence[str], measure: str, *, mixed_settings: bool) -> Floats:
-    """Return usual mean and standard deviation of each expression."""
+def usual_of(reference: Any, columns: Sequence[str], measure: str, *, mixed_settings: bool) -> tuple[Floats, int]:
+    """Return usual mean and standard deviation of each expression (a row each), and of how many rows.
+
+    Raises:
+        UsageError: The reference holds another measure, lacks an expression, or mixes what must not be mixed.
+    """
     usual = observe(reference, list(columns), lambda _: [], mixed_settings=mixed_settings)
     if usual.measure != measure:
         raise UsageError(f"relative_to holds {usual.measure}, the frame {measure}: they are on different scales.")
@@ -160,7 +166,7 @@ def _usual(reference: Any, columns: Sequence[str], measure: str, *, mixed_settin
             weight = None if usual.weight is None or usual.weight[known].sum() <= 0 else usual.weight[known]
             found[0, at] = np.average(scores[known], weights=weight)
             found[1, at] = math.sqrt(np.average((scores[known] - found[0, at]) ** 2, weights=weight))
-    return found
+    return found, usual.table.num_rows
 
 
 def _mean(observations: Observations, column: str) -> float:
