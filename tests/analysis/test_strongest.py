@@ -300,3 +300,8 @@ def test_of_v1_the_mean_of_what_is_told_ranks_what_is_rare_and_strong_first() ->
     assert [(row["column"], row["mean"]) for row in rows] == [("anger", 1.0), ("joy", pytest.approx(3 / 19.5))]
     with pytest.raises(UsageError, match=r"ha\.presence"):
         top(scores)
+
+
+def test_groups_of_a_polars_frame_whose_texts_are_views() -> None:
+    frame = pl.DataFrame({"group": ["b", "a", "b"], "who": ["1", "2", "3"], "joy": [0.25, 0.5, 0.75]})
+    assert top(frame, by="group", unit="who").select(["group", "mean"]).to_pydict() == {"group": ["a", "b"], "mean": [0.5, 0.5]}
