@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -64,12 +65,16 @@ def conversation(
     order = np.lexsort((taken.number, of_side))
     found = {name: np.full((len(sides), n_columns), np.nan) for name in _NUMBERS}
     n_rows = np.zeros((len(sides), n_columns), np.int64)
+    known: Any = np.zeros(0, np.bool_)
+    scored: _Scored | None = None
     for at, column in enumerate(observations.columns):
-        scores = observations.scores(column)
-        known = order[np.isfinite(scores[order])]
-        numbers, n_rows[:, at] = _of_sides(taken, scores, known, of_side, len(sides))
-        for name, values in numbers.items():
-            found[name][:, at] = values
+        scores = observations.scores(column)[order]
+        its = np.isfinite(scores)
+        if scored is None or not np.array_equal(its, known):  # mostly a turn has scores of all expressions, or of none
+            known, scored = its, _Scored.of(order[its], of_side, taken)
+        n_rows[scored.side, at] = scored.count
+        for name, values in scored.numbers(scores[its]).items():
+            found[name][scored.side, at] = values
     minutes = np.zeros(len(sides))
     np.maximum.at(minutes, of_side, taken.minute)
     whose = np.repeat(np.arange(len(sides)), n_columns)
@@ -94,39 +99,68 @@ def conversation(
     )
 
 
-def _of_sides(turns: Turns, scores: Floats, known: Integers, of_side: Integers, n: int) -> tuple[dict[str, Floats], Integers]:
-    """Return the numbers of each side, NaN where there is none, and its turns with a score; ``known`` are these, in order."""
-    its, score, minute = of_side[known], scores[known], turns.minute[known]
-    count = np.bincount(its, minlength=n).astype(np.int64)
-    weight = turns.messages[known]
-    weight = np.where((np.bincount(its, weight, n) > 0)[its], weight, 1.0)  # where nobody says how many messages
-    third = np.maximum(1, count // 3)
-    place = np.arange(len(its)) - (np.cumsum(count) - count)[its]
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Turns with a score, side by side and in order: ``first`` of each side, ``count``; weights that add up to 1."""
 
-    def mean(values: Floats, which: Any) -> Floats:
-        total = np.bincount(its[which], weight[which], n)
-        sums = np.bincount(its[which], (weight * values)[which], n)
-        return np.asarray(np.divide(sums, total, out=np.full(n, np.nan), where=total > 0))
+    side: Integers
+    first: Integers
+    count: Integers
+    weight: Floats
+    at_start: Floats
+    at_end: Floats
+    later: Floats
 
-    everything = np.ones(len(its), np.bool_)
-    centre, middle = mean(score, everything), mean(minute, everything)
-    apart, later = score - centre[its], minute - middle[its]
-    sd = np.sqrt(mean(apart**2, everything))
-    sd[sd <= 1e-12 * np.maximum(1.0, np.abs(centre))] = 0.0  # false for NaN
-    spread = mean(later**2, everything)
-    at_start, at_end = mean(score, place < third[its]), mean(score, place >= (count - third)[its])
-    change = np.where(count > 1, at_end - at_start, np.nan)
-    nothing = np.full(n, np.nan)
-    return {
-        "mean": centre,
-        "at_start": at_start,
-        "at_end": at_end,
-        "change": change,
-        "sd": sd,
-        "change_in_sd": np.divide(change, sd, out=nothing.copy(), where=sd > 0),
-        # A microsecond, the clock of the events, is 1.7e-8 of a minute.
-        "slope_per_min": np.divide(mean(apart * later, everything), spread, out=nothing.copy(), where=spread > 1e-16),
-    }, count
+    @staticmethod
+    def of(rows: Integers, of_side: Integers, turns: Turns) -> _Scored:
+        """Return what is the same for all expressions that ``rows``, by side and number, have a score of."""
+        first = np.flatnonzero(np.diff(of_side[rows], prepend=-1) != 0)
+        count = np.diff(first, append=len(rows)).astype(np.int64)
+        messages = np.maximum(turns.messages[rows], 1.0)
+        place, third = np.arange(len(rows)) - np.repeat(first, count), np.repeat(np.maximum(1, count // 3), count)
+
+        def share(which: Any) -> Floats:
+            weight = np.where(which, messages, 0.0)
+            return np.asarray(weight / np.repeat(np.add.reduceat(weight, first), count)) if len(first) else weight
+
+        weight, minute = share(True), turns.minute[rows]
+        middle = np.add.reduceat(weight * minute, first) if len(first) else minute
+        return _Scored(
+            of_side[rows][first],
+            first,
+            count,
+            weight,
+            share(place < third),
+            share(place >= np.repeat(count, count) - third),
+            minute - np.repeat(middle, count),
+        )
+
+    def numbers(self, scores: Floats) -> dict[str, Floats]:
+        """Return the numbers of each side; NaN where there is none."""
+        if len(self.first) == 0:
+            return {}
+
+        def total(values: Floats) -> Floats:
+            return np.asarray(np.add.reduceat(values, self.first))
+
+        mean = total(self.weight * scores)
+        apart = scores - np.repeat(mean, self.count)
+        weighted = self.weight * apart
+        sd = np.sqrt(total(weighted * apart))
+        sd[sd <= 1e-12 * np.maximum(1.0, np.abs(mean))] = 0.0
+        spread = total(self.weight * self.later**2)
+        at_start, at_end = total(self.at_start * scores), total(self.at_end * scores)
+        change, nothing = np.where(self.count > 1, at_end - at_start, np.nan), np.full(len(mean), np.nan)
+        return {
+            "mean": mean,
+            "at_start": at_start,
+            "at_end": at_end,
+            "change": change,
+            "sd": sd,
+            "change_in_sd": np.divide(change, sd, out=nothing.copy(), where=sd > 0),
+            # A microsecond, the clock of the events, is 1.7e-8 of a minute.
+            "slope_per_min": np.divide(total(weighted * self.later), spread, out=nothing.copy(), where=spread > 1e-16),
+        }
 
 
 def _repeated(values: Sequence[str], times: int) -> pa.Array:

@@ -109,7 +109,7 @@ def p_of_groups(rng: Generator, first: Floats, second: Floats, n_permutations: i
 def p_of_pairs(rng: Generator, differences: Floats, n_permutations: int) -> tuple[Floats, bool]:
     """Return how often differences of units, each turned round or not, have as large a mean; otherwise as `p_of_groups`."""
     n_units = len(differences)
-    exact = 2.0**n_units <= n_permutations
+    exact = n_units <= math.log2(n_permutations)
     turns = _every_turn(n_units) if exact else _turned(rng, n_units, n_permutations)
     means = (each @ differences / n_units for each in turns)
     return _share_as_extreme(means, differences.mean(axis=0), differences, exact=exact), exact

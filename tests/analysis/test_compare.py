@@ -232,3 +232,16 @@ def test_false_discoveries_against_the_definition(p_values: list[float]) -> None
             1.0, min(len(p_values) * other / sum(each <= other for each in p_values) for other in p_values if other >= p)
         )
         assert q == pytest.approx(expected)
+
+
+def test_more_people_than_a_power_of_two_has_room_for() -> None:
+    rng = np.random.default_rng(0)
+    frame = pa.table(
+        {
+            "phase": ["a", "b"] * 1_100,
+            "participant": [f"P{at // 2}" for at in range(2_200)],
+            "joy": rng.normal(size=2_200),
+        }
+    )
+    row = one(frame, "phase", "participant", n_permutations=100, n_resamples=100)
+    assert row["n_units"] == 1_100 and 0 < row["p_value"] <= 1

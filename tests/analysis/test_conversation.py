@@ -253,6 +253,7 @@ def test_turns_of_an_exported_account(lake: ha.Lake) -> None:
     made = ha.composite(lake["turns"], "frustration")
     assert set(conversation(made)["column"].to_pylist()) == {"frustration"}
     assert responses(made).num_rows == 1
+    assert made.schema.metadata[b"synthetic"] == b"true"  # so that a picture of it says so
 
 
 def test_turns_of_saved_chats(tmp_path: Path) -> None:
