@@ -22,7 +22,7 @@ _EXPORTS = {
     "Sandbox": "humeanalytics.sandbox.embedded",
     "SandboxOptions": "humeanalytics.sandbox.options",
     "Settings": "humeanalytics.settings",
-    "Composite": "humeanalytics.analysis.composites",
+    "Composite": "humeanalytics.analysis.definitions",
     "agreement": "humeanalytics.analysis.agreements",
     "baseline": "humeanalytics.analysis.baselines",
     "compare": "humeanalytics.analysis.comparisons",

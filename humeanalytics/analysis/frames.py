@@ -43,14 +43,14 @@ def read_columns(frame: Any, wanted: Callable[[pa.Schema], Sequence[str]]) -> pa
         or not hasattr(frame, "__arrow_c_stream__")
     ):
         table = to_arrow(frame, "the frame")
-        return _without_views(table.select(_positions(table.schema, wanted(table.schema))))
+        return without_views(table.select(_positions(table.schema, wanted(table.schema))))
     reader = pa.RecordBatchReader.from_stream(frame)
     positions = _positions(reader.schema, wanted(reader.schema))
     schema = pa.schema([reader.schema.field(at) for at in positions], reader.schema.metadata)
-    return _without_views(pa.Table.from_batches([batch.select(positions) for batch in reader], schema))
+    return without_views(pa.Table.from_batches([batch.select(positions) for batch in reader], schema))
 
 
-def _without_views(table: pa.Table) -> pa.Table:
+def without_views(table: pa.Table) -> pa.Table:
     """Return a table whose texts are strings: of the views that polars gives Arrow takes no rows."""
     for at, field in enumerate(table.schema):
         if pa.types.is_string_view(field.type):

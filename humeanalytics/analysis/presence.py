@@ -48,7 +48,7 @@ def presence(scores: Any, measured: Any, *, kind: str = "expression") -> pa.Tabl
         >>> presence(pa.Table.from_pylist([row]), windows).select(["begin_s", "joy"]).to_pylist()
         [{'begin_s': 0.0, 'joy': 1}, {'begin_s': 3.0, 'joy': 0}]
     """
-    place = _place_of(measured_table := to_arrow(measured, "measured"))
+    place = _place_of(measured_table := frames.without_views(to_arrow(measured, "measured")))
     keys = [name for name in _KEYS if name in measured_table.column_names]
     table = frames.read_columns(scores, lambda schema: _wanted(schema, [*keys, *place]))
     table = table.filter(pc.equal(frames.texts(table, "kind"), kind))

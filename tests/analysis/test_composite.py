@@ -17,7 +17,8 @@ from v1_frames import audio
 
 import humeanalytics as ha
 from humeanalytics import vocabulary
-from humeanalytics.analysis.composites import SHIPPED, Composite, composite
+from humeanalytics.analysis.composites import composite
+from humeanalytics.analysis.definitions import SHIPPED, Composite
 from humeanalytics.analysis.presence import presence
 from humeanalytics.errors import UsageError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -117,3 +118,8 @@ def test_presence_over_time_is_the_share_of_windows() -> None:
 def test_frames_that_do_not_belong_together(scores: Any, measured: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         presence(scores, measured)
+
+
+def test_polars_frames_whose_texts_are_views() -> None:
+    scores, measured = audio("ab", lambda recording, name, end_s: 0.9 if recording == "a" else 0.1, ("joy",))
+    assert presence(pl.from_arrow(scores), pl.from_arrow(measured)).equals(presence(scores, measured))
