@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.modalities import LEAST_CELLS, Clock, Modality, share_clock
 from humeanalytics.analysis.units import false_discovery, interval, p_of_pairs, resampled
@@ -20,6 +21,7 @@ _MOST_LAGS = 1_000
 _MEASURES = ("correlation", "ci_low", "ci_high", "p_value", "q_value", "lag_s", "lag_low_s", "lag_high_s", "correlation_at_lag")
 
 
+@frames.says_of_what
 def agreement(
     modalities: Mapping[str, Any],
     expressions: Sequence[str] | str | None = None,

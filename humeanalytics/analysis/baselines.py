@@ -18,6 +18,7 @@ _HOW = ("z", "difference", "share")
 _ANSWERS = ("n_units", "n_rows", "method", "seed", MEASURE)
 
 
+@frames.says_of_what
 def baseline(
     frame: Any,
     within: str = "participant",

@@ -32,6 +32,7 @@ _NUMBERS = ("mean_a", "mean_b", "difference", "ci_low", "ci_high", "effect_size"
 _COUNTS = ("n_units", "n_units_a", "n_units_b", "n_rows", "n_rows_unlabelled")
 
 
+@frames.says_of_what
 def compare(
     frame: Any,
     by: str,

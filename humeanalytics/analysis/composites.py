@@ -20,6 +20,7 @@ from humeanalytics.errors import UsageError
 _ANSWERS = (MEASURE, "n_units", "n_rows", "method", "seed")
 
 
+@frames.says_of_what
 def composite(
     frame: Any,
     definitions: str | Composite | Sequence[str | Composite] | None = None,
@@ -92,8 +93,7 @@ def composite(
         measure = f"composite of {PRESENCE}"
     method = "; ".join(f"{each.name} {each.version} = {each.definition}" for each in chosen)
     method += "" if usual is None else "; of standard deviations from the mean of relative_to"
-    synthetic = {b"synthetic": b"true"} if frames.is_synthetic(frame) else {}
-    return _answer(observations, chosen, made, {MEASURE: measure, "n_rows": n_usual, "method": method}, synthetic)
+    return _answer(observations, chosen, made, {MEASURE: measure, "n_rows": n_usual, "method": method})
 
 
 def _chosen(definitions: str | Composite | Sequence[str | Composite] | None) -> list[Composite]:
@@ -154,7 +154,6 @@ def _answer(
     chosen: Sequence[Composite],
     made: Mapping[str, Floats],
     said: Mapping[str, Any],
-    marks: Mapping[bytes, bytes],
 ) -> pa.Table:
     rows = observations.table
     left_out = {*frames.expression_columns(rows.schema), *_ANSWERS}
@@ -171,4 +170,4 @@ def _answer(
         type_ = pa.int64() if name in ("n_rows", "n_units", "seed") else pa.string()
         fields.append(pa.field(name, type_))
         arrays.append(pa.array([value], type_).take(same))
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, {**(rows.schema.metadata or {}), **marks} or None))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, rows.schema.metadata))

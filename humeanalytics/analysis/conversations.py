@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.turn_taking import SPEAKERS, Turns, read_turns
 
@@ -16,6 +17,7 @@ _NUMBERS = ("mean", "at_start", "at_end", "change", "sd", "change_in_sd", "slope
 _METHOD = "turns by their scored messages; start and end are the first and last third of the turns with a score"
 
 
+@frames.says_of_what
 def conversation(
     turns: Any,
     expressions: Sequence[str] | str | None = None,

@@ -27,6 +27,7 @@ _SAID = {
 }
 
 
+@frames.says_of_what
 def quality(frame: Any, *, sure: float = 0.5, tolerated: float = 0.2) -> pa.Table:
     """Tell for each person of each recording how much there is, and what speaks against trusting it.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, wraps
 from posixpath import basename
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 import pyarrow as pa
 
 from humeanalytics import vocabulary
 from humeanalytics.errors import UsageError
-from humeanalytics.lake.frames import to_arrow
+from humeanalytics.lake.frames import as_synthetic, to_arrow
+from humeanalytics.lake.frames import is_synthetic as is_synthetic  # for pictures, beside what else they read of a frame
 from humeanalytics.tables.schema import HUME_NAME
 
 #: Columns that say which person of a recording a row is about.
@@ -25,6 +26,25 @@ RECORDING_COLUMNS = ("recording_id", "file")
 _SCORING = "scoring_id"
 _OTHER_KINDS = tuple(sorted({prefix for prefix in vocabulary.PREFIXES.values() if prefix}))
 _SHOWN_CHOICES = 6
+Parameters = ParamSpec("Parameters")
+
+
+def says_of_what(analysis: Callable[Parameters, pa.Table]) -> Callable[Parameters, pa.Table]:
+    """Make an analysis say of its answer that the scores were made up, where one of its frames, or its lake, says so."""
+
+    @wraps(analysis)
+    def saying(*args: Parameters.args, **kwargs: Parameters.kwargs) -> pa.Table:
+        answer = analysis(*args, **kwargs)
+        return as_synthetic(answer) if any(map(_is_made_up, (*args, *kwargs.values()))) else answer
+
+    return saying
+
+
+def _is_made_up(given: Any) -> bool:
+    if isinstance(given, Mapping):
+        return any(map(_is_made_up, given.values()))
+    identity = getattr(given, "identity", None)  # of a lake
+    return is_synthetic(given if identity is None else identity)
 
 
 def read_columns(frame: Any, wanted: Callable[[pa.Schema], Sequence[str]]) -> pa.Table:
@@ -225,12 +245,3 @@ def check_one_scoring(table: pa.Table) -> None:
 def person_column(schema: pa.Schema) -> str | None:
     """Return the column that says which person of a recording a row is about, if there is one."""
     return next((column for column in PERSON_COLUMNS if column in schema.names), None)
-
-
-def is_synthetic(frame: Any) -> bool:
-    """Tell whether a frame says of itself that its scores were made by the sandbox."""
-    said = getattr(frame, "synthetic", None)
-    if isinstance(said, bool):
-        return said
-    schema = getattr(frame, "schema", None)
-    return isinstance(schema, pa.Schema) and (schema.metadata or {}).get(b"synthetic") in (b"true", b"1")

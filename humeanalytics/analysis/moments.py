@@ -22,6 +22,7 @@ _SPAN, _POINT, _TEXT, _PLACE = ("begin_s", "end_s"), "time_s", "text", "position
 _GAP_WINDOWS = 3.0
 
 
+@frames.says_of_what
 def events(
     frame: Any,
     expressions: Sequence[str] | str | None = None,

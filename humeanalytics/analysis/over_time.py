@@ -22,6 +22,7 @@ _GAP_WINDOWS = 3.0
 _MADE_OF = ("n_units", "method", "seed")
 
 
+@frames.says_of_what
 def timeline(
     frame: Any,
     expressions: Sequence[str] | str | None = None,

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.modalities import LEAST_CELLS, Clock, Modality, share_clock
 from humeanalytics.errors import UsageError
 
 
+@frames.says_of_what
 def partings(
     modalities: Mapping[str, Any],
     expressions: Sequence[str] | str | None = None,

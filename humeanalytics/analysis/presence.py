@@ -20,6 +20,7 @@ _KEYS = ("recording_id", "scoring_id")
 _COUNTS = ("expressions", "voice_attributes", "descriptions")
 
 
+@frames.says_of_what
 def presence(scores: Any, measured: Any, *, kind: str = "expression") -> pa.Table:
     """Return the windows, or faces, that v1 measured, and for each name whether it was above its cutoff there.
 

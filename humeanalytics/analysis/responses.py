@@ -22,6 +22,7 @@ _NUMBERS = ("change_after_low", "change_after_high", "effect", "ci_low", "ci_hig
 _PAIRS = 256
 
 
+@frames.says_of_what
 def responses(
     turns: Any,
     expressions: Sequence[str] | str | None = None,

@@ -26,6 +26,7 @@ from humeanalytics.errors import UsageError
 __all__ = ["BY_ROWS", "BY_TIME", "top"]
 
 
+@frames.says_of_what
 def top(
     frame: Any,
     k: int = 10,

@@ -21,6 +21,7 @@ _DURATION = "duration_s"
 _ORDER = (("begin_s", "end_s"), ("time_s",))
 
 
+@frames.says_of_what
 def summarise(
     source: Any,
     per: str = "participant",

@@ -8,6 +8,25 @@ import pyarrow as pa
 
 from humeanalytics.errors import MissingExtra, UsageError
 
+#: Marks, in the metadata of an Arrow schema and the ``attrs`` of a pandas frame, scores that nobody measured.
+SYNTHETIC = "synthetic"
+
+
+def as_synthetic(table: pa.Table) -> pa.Table:
+    """Return a table that says of itself that its scores were made up."""
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), SYNTHETIC.encode(): b"true"})
+
+
+def is_synthetic(frame: Any) -> bool:
+    """Tell whether a frame says of itself that its scores were made up, by the sandbox or as data to learn on."""
+    said = getattr(frame, "synthetic", None)
+    if isinstance(said, bool):
+        return said
+    if isinstance(attrs := getattr(frame, "attrs", None), dict):
+        return attrs.get(SYNTHETIC) is True
+    schema = getattr(frame, "schema", None)
+    return isinstance(schema, pa.Schema) and (schema.metadata or {}).get(SYNTHETIC.encode()) in (b"true", b"1")
+
 
 def to_arrow(frame: Any, name: str) -> pa.Table:
     """Return a frame as an Arrow table: pyarrow, polars, pandas, a `Query`, or whatever else speaks Arrow.
@@ -44,7 +63,10 @@ def to_pandas(table: pa.Table) -> Any:
         import pandas  # noqa: F401  # pyarrow's own message would not say how to install it
     except ImportError as error:
         raise MissingExtra.for_library("pandas", "frames") from error
-    return table.to_pandas()
+    frame = table.to_pandas()
+    if is_synthetic(table):
+        frame.attrs[SYNTHETIC] = True
+    return frame
 
 
 def to_polars(table: pa.Table) -> Any:

@@ -15,7 +15,7 @@ from humeanalytics.errors import QueryError
 from humeanalytics.lake import display
 from humeanalytics.lake.catalog import Catalog
 from humeanalytics.lake.frame_files import whole
-from humeanalytics.lake.frames import to_arrow, to_pandas, to_polars
+from humeanalytics.lake.frames import as_synthetic, to_arrow, to_pandas, to_polars
 from humeanalytics.lake.scans import identifier
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
@@ -61,7 +61,8 @@ class Query:
     def arrow(self) -> pa.Table:
         """Return the answer as a pyarrow Table."""
         with self._asked() as relation:
-            return relation.to_arrow_table()
+            table = relation.to_arrow_table()
+        return as_synthetic(table) if self.synthetic else table
 
     def df(self) -> Any:
         """Return the answer as a pandas DataFrame.
