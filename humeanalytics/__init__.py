@@ -33,6 +33,7 @@ _EXPORTS = {
     "flatten": "humeanalytics.jobs.reading",
     "flatten_batches": "humeanalytics.jobs.reading",
     "ingest": "humeanalytics.jobs.ingesting",
+    "label": "humeanalytics.analysis.who_when",
     "listen": "humeanalytics.jobs.listening",
     "load_settings": "humeanalytics.settings",
     "partings": "humeanalytics.analysis.partings",

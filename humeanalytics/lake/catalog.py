@@ -21,7 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from humeanalytics.errors import LakeError
-from humeanalytics.lake import views
+from humeanalytics.lake import views, who
 from humeanalytics.lake.lookups import canonical_ids, known_names
 from humeanalytics.lake.scans import ColumnTypes, FileColumns, identifier, literal, scan
 from humeanalytics.lake.snapshot import LakeSnapshot, SnapshotReader
@@ -30,8 +30,8 @@ from humeanalytics.tables.schema import SCORE_TABLES, TABLES, model_of
 # Joins and not NOT EXISTS: two of these, one around the other, DuckDB plans so that it takes ten times as long.
 _NOT_HIDDEN_LOAD = "ANTI JOIN internal.hidden_loads AS h ON h.load_id = t.load_id"
 _NOT_HIDDEN_SCORING = "ANTI JOIN internal.hidden_scorings AS h ON h.scoring_id = t.scoring_id"
-#: Bookkeeping that decides which scorings hold.
-_DECIDING = ("scorings", "items", "recording_aliases", "labels")
+#: Bookkeeping that decides which scorings hold, and whose rows are.
+_DECIDING = ("scorings", "items", "recording_aliases", "labels", "subjects", "segments")
 #: Tables that decide, that those are made of, or that tell which rows of chats hold.
 _ALWAYS = (*_DECIDING, "scoring_sources", "chats", "chat_events")
 #: Other tables whose rows are of recordings that may be known by several ids. (Chats have one.)
@@ -90,6 +90,7 @@ class Catalog:
         self._columns: dict[str, dict[str, str]] = {}
         self._relations: dict[str, Relation] = {}
         self._label_keys: list[str] = []
+        self._said = who.Said()
         self._view_columns: dict[str, list[str]] = {}
         self._has_ties = False
         self._hides_rows_of_chats = False
@@ -193,7 +194,7 @@ class Catalog:
                 differs = self._build(state, [name for name in names if name in shown])
                 if has_labels:
                     for name in shown.intersection(_with_labels(self._columns)):
-                        self._view(f"{name}_labelled", views.labelled(name, list(self._columns[name]), self._label_keys))
+                        self._view(f"{name}_labelled", self._labelled(name))
                 if has_views:
                     self._build_views(differs or not self._has_views)
                 self._database.execute("COMMIT")
@@ -270,7 +271,7 @@ class Catalog:
         of_ties = "FROM main.scorings_all AS s JOIN internal.aliased AS c ON c.recording_id = s.recording_id"
         tied = self._rows(f"SELECT DISTINCT s.model {of_ties} WHERE c.canonical_id <> c.recording_id") if ties else []
         self._tied_models = {model for (model,) in tied}
-        for name in ("recording_aliases", "labels"):
+        for name in ("recording_aliases", "labels", "subjects", "segments"):
             self._view(name, views.view_text(name).sql)
         for name in ("items", "scorings"):
             sql = views.view_text(name).sql
@@ -280,8 +281,22 @@ class Catalog:
         self._view("wide_labels", views.wide_labels(self._label_keys), schema="internal")
         for name in ("recording_items", "hidden_scorings", "hidden_chats", "hidden_events"):
             self._database.execute(f"CREATE OR REPLACE TABLE internal.{name} AS {views.view_text(name).sql}")
+        for name in ("subjects", "segments"):
+            self._database.execute(f"CREATE OR REPLACE TABLE internal.{name} AS FROM main.{name}")
+        self._said = self._what_is_said()
         of_chats = "(SELECT count(*) FROM internal.hidden_chats) + (SELECT count(*) FROM internal.hidden_events)"
         self._hides_rows_of_chats = self._rows(f"SELECT {of_chats} > 0") == [(True,)]
+
+    def _what_is_said(self) -> who.Said:
+        counts = f"SELECT count({who.ROLE}), count({who.PARTICIPANT}), (SELECT count(*) FROM internal.segments) FROM internal.subjects"
+        ((roles, participants, segments),) = self._rows(counts)
+        of_subjects = [name for name, count in ((who.ROLE, roles), (who.PARTICIPANT, participants)) if count]
+        return who.Said(tuple(of_subjects), segments > 0)
+
+    def _labelled(self, name: str) -> str:
+        if name in _scores([name], self._columns):
+            return who.scores_labelled(name, self._columns[name], self._label_keys, self._said)
+        return views.labelled(name, list(self._columns[name]), self._label_keys)
 
     def _learn_chats(self) -> None:
         """Find what the views of chats ask for again and again."""

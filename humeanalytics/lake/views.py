@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -116,16 +116,42 @@ def label_columns(keys: Sequence[str], taken: Iterable[str]) -> list[str]:
     return columns
 
 
-def labelled(table: str, columns: Sequence[str], keys: Sequence[str], view: str = "scores_labelled") -> str:
-    """Return a table with its labels as columns; of any but items and conversations each row also says whose it is."""
+def labelled(
+    table: str,
+    columns: Sequence[str],
+    keys: Sequence[str],
+    view: str = "scores_labelled",
+    *,
+    more: Mapping[str, str] | None = None,
+    instead: Mapping[str, Callable[[str], str]] | None = None,
+    joins: str = "",
+) -> str:
+    """Return a table with its labels as columns; of any but items and conversations each row also says whose it is.
+
+    Args:
+        table: The table, or view.
+        columns: Its columns.
+        keys: The labels.
+        view: The file of the statement.
+        more: Columns to be had before those of labels, as SQL; they are named as labels are, and before these.
+        instead: What stands for the label of a name, given its own SQL (NULL where there is no such label).
+        joins: What those need.
+    """
+    more, instead = dict(more or {}), dict(instead or {})
     whose = {} if table in ("items", "conversations") else {name: name for name in ("item_id", "uri", "name")}
     whose = {name: f"item_{name}" if name in columns else name for name in whose}
-    named = label_columns(keys, [*columns, *whose.values()])
-    labels = "".join(f", l.label_{i} AS {identifier(name)}" for i, name in enumerate(named))
+    added = label_columns(list(more), [*columns, *whose.values()])
+    named = label_columns(keys, [*columns, *whose.values(), *added])
+    values = {name: f"l.label_{i}" for i, name in enumerate(named)}
+    for name, of_label in instead.items():
+        column = next((each for each in values if each.lower() == name), name)
+        values[column] = of_label(values.get(column, "NULL"))
+    labels = "".join(f", {value} AS {identifier(name)}" for name, value in values.items())
     if table == "conversations":
         joined = "".join(f", string_agg(DISTINCT i.label_{n}, ', ' ORDER BY i.label_{n}) AS label_{n}" for n in range(len(keys)))
         return view_text("conversations_labelled").fill(labels=labels, joined=joined)
     if table == "items":
         return view_text("items_labelled").fill(labels=labels)
     items = "".join(f", l.{name} AS {identifier(column)}" for name, column in whose.items())
-    return view_text(view).fill(table=table, items=items, labels=labels)
+    said = "".join(f", {value} AS {identifier(name)}" for name, value in zip(added, more.values(), strict=True))
+    return view_text(view).fill(table=table, items=items, more=said, labels=labels, joins=joins)

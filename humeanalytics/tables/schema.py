@@ -29,6 +29,7 @@ from humeanalytics.tables.declarations import (
 from humeanalytics.tables.declarations import declared as _c
 from humeanalytics.tables.evi_schema import EVI_TABLES
 from humeanalytics.tables.expression_schema import EXPRESSION_TABLES, UPLOADS
+from humeanalytics.tables.who_schema import SEGMENTS, SUBJECTS
 from humeanalytics.tables.words_schema import WORD_SOURCES, WORDS
 
 __all__ = [
@@ -243,7 +244,7 @@ _BOOKKEEPING = (
             _c("item_id", S, "the item, where it is known"),
             _LOAD,
             _c("run_id", S, "the run that met it"),
-            _c("api", S, "`batch` (v0), `expression` (v1), `evi`, or `words` where it is about a transcript"),
+            _c("api", S, "`batch` (v0), `expression` (v1), `evi`, `words` (about a transcript) or `segments`"),
             _c("stage", S, "`plan`, `submit`, `score`, `collect`, `flatten` or `load`"),
             _c("uri", S, "the file or URL"),
             _c("hume_job_id", S, "Hume's id of the job"),
@@ -291,6 +292,8 @@ TABLES: dict[str, Table] = {
         UPLOADS,
         WORD_SOURCES,
         WORDS,
+        SUBJECTS,
+        SEGMENTS,
     )
 }
 #: Tables whose rows are scores of v0.
