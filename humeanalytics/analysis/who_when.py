@@ -116,7 +116,9 @@ class _Said:
         there = " UNION ".join(f"SELECT DISTINCT {recording} AS recording_id, {key} AS subject FROM t" for key in keys)
         found = self._ask(f"SELECT count(*) AS n FROM subjects SEMI JOIN ({there}) USING (recording_id, subject)")
         if found["n"][0].as_py() == 0:
-            known = self._ask(f"SELECT DISTINCT subject FROM ({there}) WHERE subject IS NOT NULL ORDER BY 1")["subject"].to_pylist()
+            known = self._ask(f"SELECT DISTINCT subject FROM ({there}) WHERE subject IS NOT NULL ORDER BY 1")[
+                "subject"
+            ].to_pylist()
             told = ", ".join(dict.fromkeys(names.to_pylist()[:_SHOWN])) or "nobody"
             raise UsageError(
                 f"subjects tells of {told}, and no row of the frame is of any of them in the recordings named. The frame has: "
@@ -140,7 +142,9 @@ class _Said:
         for part, each in of.items():
             in_order(each, shown[part])
         if self.table.num_rows and not set(pc.unique(recording).to_pylist()) & of.keys():
-            raise UsageError(f"segments tells of {', '.join(list(shown.values())[:_SHOWN]) or 'nothing'}, and no row is of those.")
+            raise UsageError(
+                f"segments tells of {', '.join(list(shown.values())[:_SHOWN]) or 'nothing'}, and no row is of those."
+            )
         recording_name = self._take("recording_of_segments", recording)
         self.given["segments"] = pa.table(
             {"recording_id": own, "begin_s": numbers[0], "end_s": numbers[1], who.SEGMENT: pa.array(names, pa.string())}

@@ -30,6 +30,14 @@ OnFileOrChatOption = Annotated[
     str | None,
     typer.Option("--on", help="Its column with the file; of chats custom_session_id, chat_id, ...", metavar="COLUMN"),
 ]
+SubjectsOption = Annotated[
+    Path | None, typer.Option(help="CSV of who is who: recording, subject, role, participant.", metavar="FILE")
+]
+SegmentsOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="CSV, ELAN or TextGrid of the phases of recordings, or a folder of them; repeatable.", metavar="FILE"),
+]
+TierOption = Annotated[str | None, typer.Option(help="The tier of those that holds the segments.", metavar="NAME")]
 LabelOption = Annotated[list[str] | None, typer.Option("--label", help="A label for all; repeatable.", metavar="KEY=VALUE")]
 
 
@@ -62,6 +70,12 @@ def score(
     manifest: ManifestOption = None,
     on: OnOption = None,
     label: LabelOption = None,
+    subjects: SubjectsOption = None,
+    segments: SegmentsOption = None,
+    tier: TierOption = None,
+    channel_names: Annotated[
+        str | None, typer.Option(help="With --channels split: roles of the channels, e.g. agent,customer.", metavar="A,B")
+    ] = None,
     sandbox: SandboxOption = False,
     seed: SeedOption = 7,
     force: Annotated[bool, typer.Option("--force", help="Score again what was scored before.")] = False,
@@ -101,6 +115,8 @@ def score(
         "budget_s": budget,
         "resend_unknown": resend_unknown,
     }
+    said: dict[str, Any] = {"subjects": subjects, "segments": segments, "tier": tier}
+    said["channel_names"] = channel_names.split(",") if channel_names else ()
     uri = lake_uri(lake)
     if dry_run:
         plan = dry_run_of(inputs or [], uri, **arguments)
@@ -112,6 +128,7 @@ def score(
             inputs or [],
             uri,
             **arguments,
+            **said,
             settings=connection,
             force=force,
             retry_failed=retry_failed,
@@ -123,7 +140,9 @@ def score(
 
 @app.command(epilog="Example: humeanalytics ingest downloads/ HumeAI_predictions_1f3a.json --lake lake --recordings recordings/")
 def ingest(
-    files: Annotated[list[str], typer.Argument(help="Saved answers, chats, transcripts: files, folders.", metavar="FILE...")],
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Saved answers, chats, transcripts: files, folders.", metavar="FILE...")
+    ] = None,
     lake: LakeOption = None,
     recordings: Annotated[
         list[str] | None, typer.Option(help="Folder of the recordings that were scored; repeatable.", metavar="FOLDER")
@@ -131,6 +150,9 @@ def ingest(
     manifest: ManifestOption = None,
     on: OnFileOrChatOption = None,
     label: LabelOption = None,
+    subjects: SubjectsOption = None,
+    segments: SegmentsOption = None,
+    tier: TierOption = None,
     no_raw: Annotated[bool, typer.Option("--no-raw", help="Keep the tables only, not the answers as they came.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Read again what could not be read before.")] = False,
     rehash: Annotated[bool, typer.Option("--rehash", help="Read files again, whatever their size and time say.")] = False,
@@ -145,14 +167,17 @@ def ingest(
     from humeanalytics.jobs.manifest import parse_label
     from humeanalytics.settings import load_settings
 
-    if not files:
+    if not (files or subjects or segments):
         raise UsageError("Name at least one file.")
     summary = ingest_files(
-        files,
+        files or [],
         lake_uri(lake),
         manifest=manifest,
         on=on,
         labels=dict(parse_label(each) for each in label or ()),
+        subjects=subjects,
+        segments=segments,
+        tier=tier,
         recordings=recordings or (),
         raw=not no_raw,
         retry_failed=retry_failed,

@@ -19,6 +19,7 @@ from humeanalytics.jobs.progress import Progress
 from humeanalytics.jobs.scoring_settings import BatchScoring
 from humeanalytics.jobs.summary import RunSummary, oddities
 from humeanalytics.jobs.taking_in import Labelling, TakingIn, Wanted
+from humeanalytics.jobs.who_when import WhoWhen, write_who_when
 from humeanalytics.jobs.work import Source
 from humeanalytics.lake.lake import Lake
 from humeanalytics.settings import Settings
@@ -33,6 +34,7 @@ async def score_by_batch(
     flags: Mapping[str, bool],
     lock_wait_s: float,
     progress: Progress,
+    said: WhoWhen,
 ) -> RunSummary:
     begun = time.monotonic()
     settings.key()  # before anything is made: a missing key is the commonest first mistake
@@ -54,6 +56,7 @@ async def score_by_batch(
                 ended = error
             _conclude(summary, floor, ended)
             summary.notes += labelling.notes()
+            write_who_when(opened, said, summary, flow=FLOW)
             end_run(opened, ledger, summary, FLOW, begun)
     if ended is not None:
         if isinstance(ended, HumeAnalyticsError):

@@ -21,6 +21,7 @@ from humeanalytics.jobs.plan import AloneOrPhotos
 from humeanalytics.jobs.progress import Progress
 from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.jobs.taking_in import Labelling, TakingIn, Wanted
+from humeanalytics.jobs.who_when import WhoWhen, write_who_when
 from humeanalytics.jobs.work import Source
 from humeanalytics.lake.lake import Lake
 from humeanalytics.settings import Settings
@@ -39,6 +40,7 @@ async def score_by_expression(
     flags: Mapping[str, bool],
     lock_wait_s: float,
     progress: Progress,
+    said: WhoWhen,
     *,
     budget_s: float | None,
     resend: str,
@@ -64,6 +66,7 @@ async def score_by_expression(
                     ended = error
             _conclude(summary, floor, ended)
             summary.notes += labelling.notes()
+            write_who_when(opened, said, summary, flow=FLOW)
             end_run(opened, ledger, summary, FLOW, begun)
     if ended is not None:
         if isinstance(ended, HumeAnalyticsError):

@@ -34,6 +34,7 @@ from humeanalytics.jobs.summary import RunSummary, few, oddities
 from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.tying import media_files, tie_media
 from humeanalytics.jobs.unmeasured import unmeasured_faces
+from humeanalytics.jobs.who_when import read_who_when, write_who_when
 from humeanalytics.jobs.words import WordFiles, take_words, waiting_for_recordings
 from humeanalytics.lake.lake import Lake
 from humeanalytics.settings import Settings, load_settings
@@ -53,6 +54,9 @@ def ingest(
     manifest: str | os.PathLike[str] | None = None,
     on: str | None = None,
     labels: Mapping[str, str] | None = None,
+    subjects: str | os.PathLike[str] | None = None,
+    segments: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
+    tier: str | None = None,
     recordings: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
     raw: bool = True,
     retry_failed: bool = False,
@@ -76,6 +80,12 @@ def ingest(
         manifest: A CSV that ties labels to the recordings by name; ``on`` names the column that names them. Of chats that is
             ``chat_id``, ``chat_group_id`` or ``custom_session_id``, and its rows label whatever chats in the lake they fit.
         labels: Labels for everything in this call.
+        subjects: A CSV that says who is who in recordings of the lake: columns ``recording`` (its name, path or id), ``subject``
+            (``face_0``, ``spk_1``, ``channel_0``), ``role`` and ``participant``, or one of these. What was said last holds.
+        segments: Files, or folders of them, that say which phase of a recording is which: CSV (``recording``, ``begin_s``,
+            ``end_s``, ``segment``), ELAN (.eaf) or TextGrids named after their recordings. Those of the last file about a
+            recording hold. A TextGrid is words unless it is named here. With either of the two ``files`` may be empty.
+        tier: The tier of ELAN files and TextGrids that holds the segments, where several have something in them.
         recordings: Folders or files of the recordings that were scored: results are tied to them by their md5 sum, or by a
             name that only one of them has.
         raw: Keep the bytes of each answer too, so that tables can be rebuilt.
@@ -105,8 +115,10 @@ def ingest(
     settings = settings or load_settings()
     media = media_files(_listed(recordings))
     leave = {os.path.abspath(os.path.expanduser(manifest))} if manifest is not None else set()  # noqa: PTH100, PTH111
-    inputs = find_saved(_listed(files), leave=leave | {source.uri for source in media})
-    if not inputs:
+    said = read_who_when(subjects, segments, tier)
+    inputs = find_saved(_listed(files), leave=leave | said.files | {source.uri for source in media})
+    inputs = [each for each in inputs if each.path not in said.files]
+    if not inputs and not said.says_anything:
         raise UsageError("There is no file in what was given.")
     of_chats = None if manifest is None or not is_chat_column(on) else read_chat_manifest(manifest, on)
     rows = None if manifest is None or of_chats is not None else read_manifest(Path(manifest), on=on)
@@ -130,10 +142,12 @@ def ingest(
             relabel(opened, rows, labels or {}, work.known_before, work.scorings, summary)
             chats = work.chats | (chats_of_files(opened, work.known_before) if labels or of_chats else set())
             label_chats(opened, of_chats, labels or {}, chats, summary, flow=FLOW)
+            write_who_when(opened, said, summary, flow=FLOW)
         except KeyboardInterrupt:
             raise Interrupted("Stopped. What was loaded is there; the same call goes on where this one ended.") from None
         work.conclude()
-        summary.exit_code = 3 if summary.files["failed"] or summary.chats["with_errors"] else 0
+        if summary.files["failed"] or summary.chats["with_errors"]:
+            summary.exit_code = 3
         end_run(opened, ledger, summary, FLOW, begun)
         return summary
 

@@ -48,6 +48,17 @@ def read_manifest(
         >>> manifest.match("/data/a.wav", "a.wav").labels
         {'participant': '007'}
     """
+    shown, rows, file_column, keys, folder = read_rows(source, on=on, folder=folder)
+    return Manifest(shown, rows, file_column, keys, None if folder is None else os.fspath(folder))
+
+
+def read_rows(
+    source: str | os.PathLike[str] | TextIO, *, on: str | None = None, folder: str | os.PathLike[str] | None = None
+) -> tuple[str, list[ManifestRow], str, tuple[str, ...], str | os.PathLike[str] | None]:
+    """Return what a manifest is made of: what errors call it, rows, the columns of the file and of labels, the folder of paths.
+
+    Several rows may be about one file. Arguments and errors as `read_manifest`.
+    """
     if isinstance(source, (str, os.PathLike)):
         path = Path(source).expanduser()
         shown, text = str(path), _decoded(path)
@@ -58,7 +69,7 @@ def read_manifest(
         rows, file_column, keys = _parsed(shown, text, on)
     except csv.Error as error:
         raise UsageError(f"{shown} is not a table as CSV has it: {error}.") from error
-    return Manifest(shown, rows, file_column, keys, None if folder is None else os.fspath(folder))
+    return shown, rows, file_column, keys, folder
 
 
 def parse_label(text: str) -> tuple[str, str]:

@@ -53,7 +53,7 @@ class Manifest:
         self._by_name: dict[str, list[ManifestRow]] = defaultdict(list)
         self._taken: dict[int, tuple[str, bool]] = {}
         for row in self.rows:
-            place = _place(row.file, folder)
+            place = whole_place(row.file, folder)
             if (twin := self._by_place.setdefault(place, row)) is not row:
                 raise UsageError(f"{source}, lines {twin.line} and {row.line}: both are about {row.file!r}.")
             if (path := _path(row.file)) is not None:
@@ -80,7 +80,7 @@ class Manifest:
         if row is None:
             return None
         holder, holder_whole = self._taken.get(row.line, (uri, whole))
-        if holder != uri and _place(holder) != _place(uri):
+        if holder != uri and whole_place(holder) != whole_place(uri):
             if holder_whole and not whole:  # the very file that the row names is there: this is another of the same name
                 return None
             raise UsageError(
@@ -98,8 +98,8 @@ class Manifest:
         """
         self._taken.clear()
         known = list(items)
-        wholly = [(uri, name) for uri, name in known if _place(uri) in self._by_place]
-        rest = [(uri, name) for uri, name in known if _place(uri) not in self._by_place]
+        wholly = [(uri, name) for uri, name in known if whole_place(uri) in self._by_place]
+        rest = [(uri, name) for uri, name in known if whole_place(uri) not in self._by_place]
         found = ((uri, self.match(uri, name)) for uri, name in (*wholly, *rest))
         return {uri: row for uri, row in found if row is not None}
 
@@ -113,7 +113,7 @@ class Manifest:
         Raises:
             UsageError: Several rows fit.
         """
-        if (row := self._by_place.get(_place(uri))) is not None:
+        if (row := self._by_place.get(whole_place(uri))) is not None:
             return row, True
         if (path := _path(uri)) is None:
             return None, False
@@ -160,7 +160,7 @@ def _local(text: str) -> str:
     return unquote(urlsplit(text).path) if text.startswith("file://") else os.path.expanduser(text)  # noqa: PTH111
 
 
-def _place(text: str, folder: str | None = None) -> str:
+def whole_place(text: str, folder: str | None = None) -> str:
     """Return the whole of a path or URL in one spelling."""
     if _is_url(text):
         return without_signature(text)

@@ -83,6 +83,20 @@ def assigned(manifest: Manifest, items: Sequence[Mapping[str, Any]]) -> tuple[di
     Returns:
         Rows by item, and notes on what could not be told.
     """
+    found, unfound, notes = rows_of_items(manifest, items)
+    unmatched = [f"{row.file} (line {row.line})" for row in unfound]
+    if unmatched:
+        notes.append(f"in the manifest, but not found: {few(unmatched)}")
+    without = [item["name"] for item in items if item["item_id"] not in found]
+    if without:
+        notes.append(f"found, but not in the manifest, so without its labels: {few(without)}")
+    return found, notes
+
+
+def rows_of_items(
+    manifest: Manifest, items: Sequence[Mapping[str, Any]], got: str = "its labels"
+) -> tuple[dict[str, ManifestRow], list[ManifestRow], list[str]]:
+    """Return the row of each item, the rows that fit none, and notes on rows and items that fit several; as `assigned`."""
     fitting: dict[int, list[tuple[Mapping[str, Any], ManifestRow, bool]]] = defaultdict(list)
     notes: list[str] = []
     for item in items:
@@ -101,15 +115,9 @@ def assigned(manifest: Manifest, items: Sequence[Mapping[str, Any]]) -> tuple[di
         if len({item["root"] for item, _, _ in wholly}) > 1:
             _, row, _ = wholly[0]
             notes.append(
-                f"{manifest.source}, line {row.line}: {row.file!r} fits {len(wholly)} recordings, so none got its labels: "
+                f"{manifest.source}, line {row.line}: {row.file!r} fits {len(wholly)} recordings, so none got {got}: "
                 f"{few([item['uri'] for item, _, _ in wholly])}. Write more of the path into column {manifest.file_column!r}."
             )
         else:
             found.update({item["item_id"]: row for item, row, _ in wholly})
-    unmatched = [f"{row.file} (line {row.line})" for row in manifest.rows if row.line not in fitting]
-    if unmatched:
-        notes.append(f"in the manifest, but not found: {few(unmatched)}")
-    without = [item["name"] for item in items if item["item_id"] not in found]
-    if without:
-        notes.append(f"found, but not in the manifest, so without its labels: {few(without)}")
-    return found, notes
+    return found, [row for row in manifest.rows if row.line not in fitting], notes

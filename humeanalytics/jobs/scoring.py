@@ -10,6 +10,7 @@ from typing import Any
 from humeanalytics.errors import SettingsError, UsageError
 from humeanalytics.jobs import batch, expression
 from humeanalytics.jobs.batch_run import score_by_batch
+from humeanalytics.jobs.bookkeeping import uri_of
 from humeanalytics.jobs.expression_run import score_by_expression
 from humeanalytics.jobs.expression_scoring import ExpressionScoring, expression_scoring, read_expression_scoring
 from humeanalytics.jobs.manifest import read_manifest
@@ -20,6 +21,7 @@ from humeanalytics.jobs.sources import find_sources, text_sources
 from humeanalytics.jobs.summary import RunSummary
 from humeanalytics.jobs.taking_in import Labelling
 from humeanalytics.jobs.upload_states import RESEND
+from humeanalytics.jobs.who_when import read_who_when
 from humeanalytics.jobs.work import Source
 from humeanalytics.lake.lake import Lake
 from humeanalytics.settings import Settings, load_settings
@@ -44,6 +46,10 @@ def score(
     manifest: PathLike | None = None,
     on: str | None = None,
     labels: Mapping[str, str] | None = None,
+    subjects: PathLike | None = None,
+    segments: PathLike | Iterable[PathLike] | None = None,
+    tier: str | None = None,
+    channel_names: Sequence[str] = (),
     settings: Settings | None = None,
     force: bool = False,
     retry_failed: bool = False,
@@ -72,6 +78,11 @@ def score(
         texts: (v0) A table (CSV, TSV, Parquet) whose column ``text_column`` holds texts to score; other columns become labels.
         manifest: A CSV that ties labels to files; ``on`` names the column that names the file.
         labels: Labels for everything in this call.
+        subjects: A CSV that says who is who: ``recording``, ``subject``, ``role``, ``participant``. See `ingest`.
+        segments: Files or folders of files that say which phase of a recording is which. See `ingest`.
+        tier: Their tier, where several have something in them.
+        channel_names: (v1, with ``channels="split"``) The roles of the channels, in their order: ``["agent", "customer"]``. Of
+            recordings that have another number of channels nothing is said.
         settings: Keys, hosts and limits. Default: from the environment (`load_settings`).
         force: Score again what was scored with these settings.
         retry_failed: Try again what failed before.
@@ -106,15 +117,27 @@ def score(
     sources = sources_of(inputs, texts, text_column, flow)
     wanted = scoring_of(flow, scoring, models, options, transcription)
     labelling = Labelling(None if manifest is None else read_manifest(Path(manifest), on=on), labels or {}, sources)
+    said = read_who_when(subjects, segments, tier)
+    if channel_names:
+        said.channel_names = _channel_names(channel_names, wanted)
+        said.of_channels = frozenset(uri_of(source.uri) for source in sources)
     flags = {"force": force, "retry_failed": retry_failed, "rehash": rehash}
     settings = settings or load_settings()
     with show_progress(progress) as shown:
         if isinstance(wanted, BatchScoring):
-            return run_sync(score_by_batch(sources, lake, wanted, labelling, settings, flags, lock_wait_s, shown))
+            return run_sync(score_by_batch(sources, lake, wanted, labelling, settings, flags, lock_wait_s, shown, said))
         run = score_by_expression(
-            sources, lake, wanted, labelling, settings, flags, lock_wait_s, shown, budget_s=budget_s, resend=resend_unknown
+            sources, lake, wanted, labelling, settings, flags, lock_wait_s, shown, said, budget_s=budget_s, resend=resend_unknown
         )
         return run_sync(run)
+
+
+def _channel_names(names: Sequence[str], wanted: BatchScoring | ExpressionScoring) -> list[str]:
+    if isinstance(wanted, BatchScoring) or "audio" not in wanted.models or wanted.channels != "split":
+        raise UsageError("Channels have names where each is scored as its own: --channels split, with v1 and its model audio.")
+    if isinstance(names, str):
+        raise UsageError(f"channel_names is a list of names, such as {names.split(',')!r}.")
+    return [name.strip() for name in names]
 
 
 def _flow(api: str | None) -> str:

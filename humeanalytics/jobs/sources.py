@@ -17,7 +17,7 @@ from humeanalytics.redaction import without_signature
 #: What stands beside recordings in a folder without being one. Named one by one on the command line, each is tried.
 _COMPANIONS = (
     *(".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".toml", ".yaml", ".yml", ".md", ".py", ".ipynb", ".log"),
-    *(".vtt", ".srt", ".textgrid", ".rttm"),  # words, which `ingest` takes
+    *(".vtt", ".srt", ".textgrid", ".rttm", ".eaf"),  # words and segments, which `ingest` takes
 )
 _INODE_MASK = (1 << 63) - 1
 

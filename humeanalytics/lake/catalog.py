@@ -288,7 +288,9 @@ class Catalog:
         self._hides_rows_of_chats = self._rows(f"SELECT {of_chats} > 0") == [(True,)]
 
     def _what_is_said(self) -> who.Said:
-        counts = f"SELECT count({who.ROLE}), count({who.PARTICIPANT}), (SELECT count(*) FROM internal.segments) FROM internal.subjects"
+        counts = (
+            f"SELECT count({who.ROLE}), count({who.PARTICIPANT}), (SELECT count(*) FROM internal.segments) FROM internal.subjects"
+        )
         ((roles, participants, segments),) = self._rows(counts)
         of_subjects = [name for name, count in ((who.ROLE, roles), (who.PARTICIPANT, participants)) if count]
         return who.Said(tuple(of_subjects), segments > 0)

@@ -1,10 +1,12 @@
-"""Read TextGrids of Praat, in their long and short form: interval tiers are the words of speakers."""
+"""Read TextGrids of Praat, in their long and short form: interval tiers, which are the words of speakers if nobody says else."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 
 from humeanalytics.tables.words_rows import WordRows, number
@@ -22,11 +24,11 @@ _NO_NAMES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Tier:
-    """One interval tier: its intervals that are not empty."""
+class Tier:
+    """One tier: its intervals that are not empty, each with its begin and end in seconds, its text and the line it stands in."""
 
     name: str
-    intervals: tuple[tuple[float, float, str], ...]
+    intervals: tuple[tuple[float, float, str, int], ...]
 
     @property
     def of_words(self) -> re.Match[str] | None:
@@ -41,18 +43,23 @@ def is_textgrid(head: str) -> bool:
 
 def read_textgrid(text: str, rows: WordRows) -> None:
     """Read a TextGrid: tiers of words if there are any, else every tier as one speaker; parts of words are left aside."""
+    _add(textgrid_tiers(text, rows), rows)
+
+
+def textgrid_tiers(text: str, rows: WordRows) -> list[Tier]:
+    """Return the interval tiers of a TextGrid; ``rows`` says what is broken, and notes tiers of points as left out."""
     tokens = _Tokens(text, rows)
     tokens.header()
     tokens.number("the begin")
     tokens.number("the end")
-    tiers: list[_Tier] = []
+    tiers: list[Tier] = []
     for _ in range(tokens.count("the number of tiers") if tokens.flag() else 0):
         kind, name = tokens.string("the class of a tier"), tokens.string("the name of a tier")
         tokens.number("the begin of a tier")
         tokens.number("the end of a tier")
         size = tokens.count("the size of the tier")
         if kind == "IntervalTier":
-            tiers.append(_Tier(name, tuple(_intervals(tokens, size, rows))))
+            tiers.append(Tier(name, tuple(_intervals(tokens, size, rows))))
         elif kind == "TextTier":
             for _ in range(size):
                 tokens.number("the time of a point")
@@ -60,20 +67,19 @@ def read_textgrid(text: str, rows: WordRows) -> None:
             rows.left_out.append(f"the tier {name!r} of points")
         else:
             tokens.broken(f"a tier of the class {kind!r} is not known")
-    _add(tiers, rows)
+    return tiers
 
 
-def _intervals(tokens: _Tokens, size: int, rows: WordRows) -> Iterator[tuple[float, float, str]]:
+def _intervals(tokens: _Tokens, size: int, rows: WordRows) -> Iterator[tuple[float, float, str, int]]:
     for _ in range(size):
         begin_s, end_s = tokens.number("the begin of an interval"), tokens.number("the end of an interval")
-        if end_s < begin_s:  # only then, for the place has to be counted from the beginning
-            rows.ends_after(begin_s, end_s, tokens.place)
+        rows.ends_after(begin_s, end_s, tokens.place)
         text = tokens.string("the text of an interval")
         if text.strip():
-            yield begin_s, end_s, text
+            yield begin_s, end_s, text, tokens.line
 
 
-def _add(tiers: list[_Tier], rows: WordRows) -> None:
+def _add(tiers: list[Tier], rows: WordRows) -> None:
     who_have_words = {(found["who"] or "").strip() for tier in tiers if (found := tier.of_words)}
     for tier in tiers:
         name, found = tier.name.strip(), tier.of_words
@@ -87,7 +93,7 @@ def _add(tiers: list[_Tier], rows: WordRows) -> None:
             if who_have_words and ("" in who_have_words or not speaker or speaker in who_have_words):
                 rows.left_out.append(f"the tier {tier.name!r}: there is one of words")
                 continue
-        for begin_s, end_s, text in tier.intervals:
+        for begin_s, end_s, text, _ in tier.intervals:
             rows.add(begin_s, end_s, text, level=level, speaker_id=speaker or None)
 
 
@@ -99,9 +105,17 @@ class _Tokens:
         self._found = (match for match in _TOKEN.finditer(text) if match[0][0] in '"<-+.0123456789')
         self._at = 0
 
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self._text)]
+
+    @property
+    def line(self) -> int:
+        return bisect_left(self._line_ends, self._at) + 1
+
     @property
     def place(self) -> str:
-        return f"line {self._text.count(chr(10), 0, self._at) + 1}"
+        return f"line {self.line}"
 
     def broken(self, reason: str) -> NoReturn:
         self._rows.broken(self.place, reason)
