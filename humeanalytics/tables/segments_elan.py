@@ -87,6 +87,8 @@ class _Document:
             parser.Parse(data, True)
         except expat.ExpatError as error:
             self._broken(error.lineno, f"this is no XML: {expat.ErrorString(error.code)}. Save it again in ELAN")
+        except UnreadableResponse:
+            raise
         except (ValueError, LookupError) as error:  # an encoding that does not exist
             self._broken(parser.CurrentLineNumber, f"this is no XML: {error}")
 
@@ -126,6 +128,8 @@ class _Document:
                 self._in_value = True
         except KeyError as error:
             self._broken(line, f"{element} lacks its {error.args[0]}")
+        except UnreadableResponse:
+            raise
         except ValueError:
             self._broken(line, f"{element} has a time that is no whole number of milliseconds")
         except IndexError:
