@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers, covered_by_part, shared_s
+from humeanalytics.analysis.observations import label_column
 from humeanalytics.errors import UsageError
 
 _SPAN, _POINT = ("begin_s", "end_s"), "time_s"
@@ -28,18 +29,20 @@ _SAID = {
 
 
 @frames.says_of_what
-def quality(frame: Any, *, sure: float = 0.5, tolerated: float = 0.2) -> pa.Table:
+def quality(frame: Any, *, by: str | None = None, sure: float = 0.5, tolerated: float = 0.2) -> pa.Table:
     """Tell for each person of each recording how much there is, and what speaks against trusting it.
 
     Args:
         frame: A Query, pyarrow, pandas or polars frame of one table: of v0 with expressions or without, of v1
             ``audio_measurements`` or ``video_faces`` (its scores lack what was measured without a result).
+        by: A label, such as ``role`` or ``segment``: each of its groups is judged by itself.
         sure: A confidence below this is low, 0 to 1.
         tolerated: Shares above this are named in ``doubts``.
 
     Returns:
         A row is one person (``speaker_id``, ``face_id`` or ``channel``) of one recording, in order: ``recording_id``, ``file``
-        (where the frame has them), ``person`` (null where it tells no one apart), ``n_units`` (always 1: the person), ``n_rows``,
+        (where the frame has them), the column ``by`` (where one was asked for), ``person`` (null where it tells no one apart),
+        ``n_units`` (always 1: the person), ``n_rows``,
         ``covered_s`` (seconds its rows cover, counted once; of frames their number by the usual step), ``coverage`` (of the
         recording's length, where the frame has ``duration_s``), and shares from 0 to 1, null where the frame cannot tell:
         ``low_confidence`` and ``low_speaker_confidence`` (of rows that have one), ``unscored`` (of rows: without any score, of
@@ -58,10 +61,18 @@ def quality(frame: Any, *, sure: float = 0.5, tolerated: float = 0.2) -> pa.Tabl
     for name, share in (("sure", sure), ("tolerated", tolerated)):
         if not 0 <= share <= 1:
             raise UsageError(f"{name} is {share:g}; it is a share from 0 to 1.")
-    table, person = _read(frame)
+    table, person = _read(frame, by)
     keys = [name for name in frames.RECORDING_COLUMNS if name in table.column_names]
+    own = [person] if person else []
     recording, _ = frames.codes(table, keys)
-    part, parts = frames.codes(table, [*keys, *([person] if person else [])])
+    if by is not None and by not in (*keys, *own):
+        _, people = frames.codes(table, [*keys, *own])
+        keys.append(by)
+        part, parts = frames.codes(table, [*keys, *own])
+        if len(parts) > len(people):  # the same person in several groups, such as phases, is nobody else there
+            recording, _ = frames.codes(table, keys)
+    else:
+        part, parts = frames.codes(table, [*keys, *own])
     whole = np.zeros(len(parts), np.int64)
     whole[part] = recording
     found = _shares(table, part, whole, sure, by_person=person is not None)
@@ -83,7 +94,7 @@ def quality(frame: Any, *, sure: float = 0.5, tolerated: float = 0.2) -> pa.Tabl
     return pa.table(columns)
 
 
-def _read(frame: Any) -> tuple[pa.Table, str | None]:
+def _read(frame: Any, by: str | None) -> tuple[pa.Table, str | None]:
     people: list[str] = []
 
     def wanted(schema: pa.Schema) -> list[str]:
@@ -98,7 +109,8 @@ def _read(frame: Any) -> tuple[pa.Table, str | None]:
         if not known and not scores:
             raise UsageError(f"The frame has neither times nor confidences nor scores. It has: {', '.join(schema.names)}.")
         keys = [name for name in (*frames.RECORDING_COLUMNS, "scoring_id") if name in schema.names]
-        return [*keys, *people, *known, *(name for name in scores if name not in known)]
+        label = [] if by is None else [label_column(schema, by, "to judge by")]
+        return [*keys, *label, *people, *known, *(name for name in scores if name not in known)]
 
     table = frames.read_columns(frame, wanted)
     if table.num_rows == 0:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from humeanalytics import vocabulary
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
-from humeanalytics.analysis.observations import PRESENCE, Observations, observe
+from humeanalytics.analysis.observations import PRESENCE, Observations, label_column, observe
 from humeanalytics.analysis.units import totals
 from humeanalytics.errors import UsageError
 
@@ -31,6 +31,7 @@ def events(
     toxicity: float = 0.5,
     sentiment: tuple[float, float] = (3.0, 7.0),
     gap_s: float | None = None,
+    by: str | None = None,
     mixed_settings: bool = False,
 ) -> pa.Table:
     """Return the moments in which an expression was high for that person, and what was said in them.
@@ -49,10 +50,13 @@ def events(
         sentiment: Flag text whose sentiment, 1 (most negative) to 9 by the mean of its nine shares, is at most the first or at
             least the second, where the frame has it.
         gap_s: A pause longer than this ends a moment; three typical windows (or steps between frames) where left out.
+        by: A label, such as ``role`` or ``segment``: a moment is of one of its groups then, and what is usual for a person is
+            what is usual in that group.
         mixed_settings: Take rows that were scored with different settings together.
 
     Returns:
-        A row is one moment, by recording, person and time: ``recording_id``, ``file`` (where the frame has them), ``person``
+        A row is one moment, by recording, person and time: ``recording_id``, ``file`` (where the frame has them), the column
+        ``by`` (where one was asked for), ``person``
         (``speaker_id``, ``face_id`` or ``channel``; null where no one is told apart), ``kind`` (``expression``, ``toxicity`` or
         ``sentiment``), ``expression`` (Hume's name; of sentiment ``negative`` or ``positive``), ``column``, ``begin_s``,
         ``end_s``, ``time_s`` (the middle of its highest row; null without times), ``score`` (there), ``threshold``, ``text`` (of
@@ -72,10 +76,15 @@ def events(
             raise UsageError(f"{name} is {number:g}; it is a number above 0.")
     if not (0 < toxicity <= 1 and 1 <= sentiment[0] < sentiment[1] <= 9):
         raise UsageError(f"toxicity is {toxicity:g}, above 0 and at most 1; sentiment is {sentiment}, two numbers from 1 to 9.")
-    observations = observe(frame, expressions, _wanted, mixed_settings=mixed_settings, apart=lambda _: [])
+    label = [] if by is None else [by]
+
+    def labels(schema: pa.Schema) -> list[str]:
+        return [*_wanted(schema), *(label_column(schema, each, "to look for moments in") for each in label)]
+
+    observations = observe(frame, expressions, labels, mixed_settings=mixed_settings, apart=lambda _: label)
     if observations.table.num_rows == 0:
         raise UsageError("The frame has no rows, so nothing can stand out.")
-    series = _Series.of(observations, gap_s)
+    series = _Series.of(observations, gap_s, label)
     found = [_of_expression(observations, series, column, z) for column in observations.columns]
     found += _of_toxicity(observations.table, series, toxicity)
     found += _of_sentiment(observations.table, series, sentiment)
@@ -100,10 +109,11 @@ class _Series:
     begins: np.ndarray[Any, np.dtype[np.bool_]]
 
     @staticmethod
-    def of(observations: Observations, gap_s: float | None) -> _Series:
+    def of(observations: Observations, gap_s: float | None, label: Sequence[str]) -> _Series:
         table = observations.table
         own = [name for name in (*frames.PERSON_COLUMNS, "channel") if name in table.column_names][:1]
-        keys = [*(name for name in frames.RECORDING_COLUMNS if name in table.column_names), *own]
+        keys = [*(name for name in frames.RECORDING_COLUMNS if name in table.column_names), *label, *own]
+        keys = [name for at, name in enumerate(keys) if name not in keys[at + 1 :]]
         number, people = frames.codes(table, keys)
         ranked = sorted(range(len(people)), key=lambda at: [(each is None, len(each or ""), each or "") for each in people[at]])
         rank = np.empty(len(people), np.int64)
@@ -224,7 +234,7 @@ def _answer(observations: Observations, series: _Series, found: Sequence[_Moment
     if _TEXT in observations.table.column_names:
         said = frames.texts(observations.table, _TEXT).to_pylist()
         text = [_words(said[at] for at in series.order[a:b]) for a, b in zip(first, last, strict=True)]
-    own = bool(series.keys) and series.keys[-1] not in frames.RECORDING_COLUMNS
+    own = bool(series.keys) and series.keys[-1] in (*frames.PERSON_COLUMNS, "channel")
     keys = series.keys[:-1] if own else series.keys
     numbers = {
         "begin_s": series.begin_s[first],

@@ -22,6 +22,8 @@ SCORE, PRESENCE = "score", "presence"
 MEASURE = "measure"
 #: Labels that say whose a row is: where a frame has one, rows of one person are not independent of each other.
 PERSON_LABELS = ("participant", "participant_id", "subject", "subject_id", "person", "person_id")
+#: ... and where none of these tells people apart, labels that say who it is.
+_WHOSE = ("role", "participant")
 _SPAN = ("begin_s", "end_s")
 #: Whose rows overlap in time without covering the same: people of a recording, channels that were measured each by itself.
 _APART = (*frames.RECORDING_COLUMNS, *frames.PERSON_COLUMNS, "channel")
@@ -95,7 +97,7 @@ def observe(
         refuse_long(schema)
         named[:] = labels(schema)
         chosen[:] = [name for name in frames.chosen_columns(schema, expressions) if name not in named]
-        keys = (*_APART, _SCORING, _SETTINGS, _API, MEASURE, *_SPAN)
+        keys = (*_apart(schema), _SCORING, _SETTINGS, _API, MEASURE, *_SPAN)
         return schema.names if whole else [*(name for name in keys if name in schema.names), *named, *chosen]
 
     table = frames.read_columns(frame, wanted)
@@ -103,8 +105,15 @@ def observe(
     frames.check_one_scoring(table)
     if not mixed_settings:
         check_one_settings(frame, table)
-    parts = [*(name for name in _APART if name in table.column_names), *(named if apart is None else apart(table.schema))]
+    parts = [*_apart(table.schema), *(named if apart is None else apart(table.schema))]
     return Observations(table, tuple(chosen), _weight(table, parts), measure)
+
+
+def _apart(schema: pa.Schema) -> list[str]:
+    """Return the columns that say whose time is whose."""
+    found = [name for name in _APART if name in schema.names]
+    told_apart = any(name not in frames.RECORDING_COLUMNS for name in found)
+    return found if told_apart else [*found, *(name for name in _WHOSE if name in schema.names)]
 
 
 def refuse_long(schema: pa.Schema) -> None:

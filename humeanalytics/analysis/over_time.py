@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Integers
 from humeanalytics.analysis.grid import POINT, SPAN, Rows, on_grid, rows_in_time, time_columns
-from humeanalytics.analysis.observations import MEASURE, one_measure, refuse_long
+from humeanalytics.analysis.observations import MEASURE, label_column, one_measure, refuse_long
 from humeanalytics.errors import UsageError
 
 #: Silence longer than so many typical windows is a gap.
@@ -32,6 +32,7 @@ def timeline(
     every_s: float | None = None,
     smooth_s: float | None = None,
     gap_s: float | None = None,
+    by: str | None = None,
 ) -> pa.Table:
     """Return the scores of one recording over its time.
 
@@ -41,10 +42,12 @@ def timeline(
             ``{"face": ..., "voice": ...}``, on one clock: that takes ``every_s``.
         expressions: By column or by Hume's name; all that the frame has where left out.
         recording: Which, where the frame holds several: its id, the beginning of its id, or its file.
-        person: Only this ``speaker_id`` or ``face_id``; of one modality.
+        person: Only this ``speaker_id`` or ``face_id``, or this value of ``by``; of several modalities only that.
         every_s: Means over cells of so many seconds: of the rows in a cell, or of the windows that reach into it, each by
             how far it does. Cells that nothing reaches into are left out.
         smooth_s: A centred moving mean over so many seconds, which never reaches over a gap.
+        by: The label that says whose a row is: ``role`` or ``participant``, or ``segment`` for a line a phase. ``speaker_id`` or
+            ``face_id`` where left out.
         gap_s: Silence longer than this is a gap; three typical windows (or steps between frames) where left out.
 
     Returns:
@@ -69,19 +72,20 @@ def timeline(
         if length is not None and not (math.isfinite(length) and length > 0):
             raise UsageError(f"{name} is {length:g}; it is a number of seconds above 0.")
     if isinstance(frame, Mapping):
-        return _side_by_side(frame, expressions, recording, person, every_s, smooth_s, gap_s)
-    return _timeline(*_read(frame, expressions, recording), person, every_s, smooth_s, gap_s)
+        return _side_by_side(frame, expressions, recording, by, person, every_s, smooth_s, gap_s)
+    return _timeline(*_read(frame, expressions, recording, by), by, person, every_s, smooth_s, gap_s)
 
 
 def _timeline(
     table: pa.Table,
     columns: Sequence[str],
+    by: str | None,
     person: str | None,
     every_s: float | None,
     smooth_s: float | None,
     gap_s: float | None,
 ) -> pa.Table:
-    by = frames.person_column(table.schema)
+    by = frames.person_column(table.schema) if by is None else by
     rows, people = _rows(table, columns, by)
     if person is not None:
         if person not in people:
@@ -124,6 +128,7 @@ def _side_by_side(
     modalities: Mapping[str, Any],
     expressions: Sequence[str] | str | None,
     recording: str | None,
+    by: str | None,
     person: str | None,
     every_s: float | None,
     smooth_s: float | None,
@@ -134,13 +139,13 @@ def _side_by_side(
         raise UsageError("There is no modality: pass frames by name, such as {'face': lake['face'], 'voice': lake['prosody']}.")
     if every_s is None:
         raise UsageError("Several modalities share a clock only in cells of one length: say every_s, such as every_s=1.")
-    if person is not None:
-        raise UsageError("A face_id is not a speaker_id: choose the person's rows in each frame, and leave out person.")
+    if person is not None and by is None:
+        raise UsageError("A face_id is not a speaker_id: say by='participant' where both have it, or choose rows in each frame.")
     found, heard_of = [], {}
     for name, frame in modalities.items():
         try:
-            table, columns = _read(frame, expressions, recording)
-            answer = _timeline(table, columns, None, every_s, smooth_s, gap_s)
+            table, columns = _read(frame, expressions, recording, by)
+            answer = _timeline(table, columns, by, person, every_s, smooth_s, gap_s)
         except UsageError as error:
             raise UsageError(f"Of {name}: {error}") from None
         if "recording_id" in table.column_names and table.num_rows:
@@ -158,14 +163,17 @@ def _side_by_side(
     return rows.select([*(name for name in rows.column_names if name not in last), *last])
 
 
-def _read(frame: Any, expressions: Sequence[str] | str | None, recording: str | None) -> tuple[pa.Table, list[str]]:
+def _read(
+    frame: Any, expressions: Sequence[str] | str | None, recording: str | None, by: str | None
+) -> tuple[pa.Table, list[str]]:
     columns: list[str] = []
 
     def wanted(schema: pa.Schema) -> list[str]:
         refuse_long(schema)
         columns[:] = frames.chosen_columns(schema, expressions)
         keys = (*frames.RECORDING_COLUMNS, "scoring_id", *frames.PERSON_COLUMNS, MEASURE, *time_columns(schema))
-        return [*(name for name in keys if name in schema.names), *columns]
+        label = [] if by is None else [label_column(schema, by, "to tell lines apart by")]
+        return [*dict.fromkeys((*(name for name in keys if name in schema.names), *label)), *columns]
 
     table = frames.one_recording(frames.read_columns(frame, wanted), recording)
     frames.check_one_scoring(table)
