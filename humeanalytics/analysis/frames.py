@@ -161,7 +161,8 @@ def texts(table: pa.Table, column: str) -> pa.ChunkedArray:
     """Return a column as text, whatever kind of text or number it is."""
     values = table.column(column)
     if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
+        decoded = (chunk.dictionary.cast(pa.string()).take(chunk.indices) for chunk in values.chunks)
+        values = pa.chunked_array(decoded, pa.string())
     return values.cast(pa.string())
 
 

@@ -73,6 +73,23 @@ Every table, what a row of it is, and every column. Written by `python -m humean
   nothing can tell. Rows may overlap: people do.
 - Several files may tell of one recording. `words` has all of them, `source_id` apart; `spoken` takes the text of one.
 
+## Reading who and when
+
+- `subjects` and `segments` hold what people said of recordings (`--subjects`, `--segments`, `--channel-names`), and no service.
+  In `NAME_labelled` they are the columns `role`, `participant` and `segment`; a column is there as soon as anybody has said
+  something that belongs into it, and without that the views are what they were.
+- A subject is what tells faces and voices of one recording apart: `face_id` and `speaker_id` of v0 as they stand in the row; v1
+  numbers them, so `face_0` is its `face_id` 0 and `channel_0` its `channel` 0. Where several fit a row, `speaker_id` goes before
+  `face_id` and that before `channel`. `face_id` of v1 is a tracker's guess: one person may be several subjects.
+- **`participant` may come from two places.** What is said of the subject comes first, row by row; a label `participant` of the
+  recording holds for all other rows of it. `role` and `segment` never come from labels: one so called is `label_role`.
+- **A row is of the segment in which most of its time lies**, compared with other segments: a window that is in one for a second
+  and in none for nine belongs to that one. Of two alike it is the earlier. A frame is of the segment that has begun by then and
+  has not ended. Rows without a time, and rows that no segment reaches, have null.
+- Segments of one recording do not overlap (a millisecond is forgiven): such a file is refused, because a row has one segment.
+- Of a subject what was said last holds, role and participant each; an empty text takes it away. Of segments the last file that
+  tells of a recording holds, all of it; a line of CSV with a recording and nothing else says that it has none.
+
 ## Reading chats
 
 - **`role` is the side of the line, not who speaks.** All people in the room of the user are `USER`.
