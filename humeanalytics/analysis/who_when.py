@@ -91,7 +91,7 @@ class _Said:
             raise UsageError("The frame has neither speaker_id nor face_id nor channel, so no row is known to be of any subject.")
         recording_name = self._take("recording_of_subjects", recording)
         self.given["subjects"] = pa.table({"recording_id": own, _SUBJECT: names.cast(pa.string()), **values})
-        self.joins = who.who_joins(keys, "subjects", recording_name)
+        self.joins += who.who_joins(keys, "subjects", recording_name)
         for name in of_subjects:
             before = None
             if name in self.table.column_names:
@@ -139,19 +139,24 @@ class _Said:
             if not name:
                 raise UsageError(f"segments, row {at + 1}: segment is empty.")
             of.setdefault(part, []).append(Segment(float(begin_s), float(end_s), name, f"segments, row {at + 1}"))
-        for part, each in of.items():
-            in_order(each, shown[part])
+        ordered = [(part, each) for part, its in of.items() for each in in_order(its, shown[part])]
         if self.table.num_rows and not set(pc.unique(recording).to_pylist()) & of.keys():
             raise UsageError(
                 f"segments tells of {', '.join(list(shown.values())[:_SHOWN]) or 'nothing'}, and no row is of those."
             )
         recording_name = self._take("recording_of_segments", recording)
         self.given["segments"] = pa.table(
-            {"recording_id": own, "begin_s": numbers[0], "end_s": numbers[1], who.SEGMENT: pa.array(names, pa.string())}
+            {
+                "recording_id": pa.array([part for part, _ in ordered], pa.int64()),
+                "begin_s": pa.array([each.begin_s for _, each in ordered], pa.float64()),
+                "end_s": pa.array([each.end_s for _, each in ordered], pa.float64()),
+                who.SEGMENT: pa.array([each.segment for _, each in ordered], pa.string()),
+            }
         )
         for name in dict.fromkeys(times):
             self._take(name, pa.array(frames.numbers(self.table, name), from_pandas=True))
-        self.columns[who.SEGMENT] = who.segment_column(times, "segments", recording_name)
+        self.columns[who.SEGMENT], join = who.segment_column(times, "segments", recording_name)
+        self.joins += join
 
     def _take(self, name: str, values: pa.Array | pa.ChunkedArray) -> str:
         self.rows[name] = values

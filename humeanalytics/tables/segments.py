@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from humeanalytics.errors import UsageError
@@ -30,7 +30,7 @@ class Segment:
 
 
 def in_order(segments: Iterable[Segment], recording: str) -> list[Segment]:
-    """Return the segments of one recording in order of time.
+    """Return the segments of one recording in order of time; where two overlap by a rounding error the later gives way.
 
     Args:
         segments: The segments.
@@ -51,10 +51,11 @@ def in_order(segments: Iterable[Segment], recording: str) -> list[Segment]:
                 "it begins. Are the two columns the other way round?"
             )
     for one, other in pairwise(ordered):
-        if one.end_s - other.begin_s > _TOUCHING_S:
+        if one.end_s - other.begin_s > _TOUCHING_S or other.end_s <= one.end_s:
             raise UsageError(
                 f"{other.place}: {other.segment!r} of {recording} begins at {other.begin_s:g} s, while {one.segment!r} "
                 f"({one.place}) lasts until {one.end_s:g} s. A moment is of one segment: cut them where one gives way to the "
                 "other, or give the two kinds of segments in two files and take one of them."
             )
-    return ordered
+    reached = [0.0, *(each.end_s for each in ordered)]
+    return [replace(each, begin_s=max(each.begin_s, before)) for each, before in zip(ordered, reached, strict=False)]

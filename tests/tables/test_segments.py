@@ -180,8 +180,15 @@ def segment(begin_s: float, end_s: float, name: str = "x", line: int = 2) -> Seg
 
 
 def test_segments_come_in_order_and_may_touch() -> None:
-    one, two, three = segment(0, 4.0004), segment(4, 8), segment(9, 10)
+    one, two, three = segment(0, 4), segment(4, 8), segment(9, 10)
     assert in_order([three, one, two], "talk.wav") == [one, two, three]
+
+
+def test_what_overlaps_by_a_rounding_error_is_cut() -> None:
+    found = in_order([segment(3.9995, 8), segment(0, 4)], "talk.wav")
+    assert [(each.begin_s, each.end_s) for each in found] == [(0, 4), (4, 8)]
+    with pytest.raises(UsageError, match="lasts until 4 s"):
+        in_order([segment(0, 4), segment(3.9995, 3.9999)], "talk.wav")
 
 
 @pytest.mark.parametrize(
