@@ -127,8 +127,9 @@ def ingest(
         show_progress(progress) as shown,
         open_flow(lake, FLOW, "ingest", settings, lock_wait_s) as (opened, ledger, run_id),
     ):
-        _claim(opened, synthetic)
-        summary = RunSummary("ingest", opened.uri, run_id, synthetic=synthetic)
+        if inputs:  # what people say of recordings is neither real nor synthetic
+            _claim(opened, synthetic)
+        summary = RunSummary("ingest", opened.uri, run_id, synthetic=bool(opened.identity.synthetic))
         inputs = _without_recordings(opened, inputs, summary)
         work = _Ingest(opened, ledger, summary, settings, shown, raw)
         try:

@@ -40,6 +40,8 @@ def looks_like(head: bytes) -> str:
         return "a file of nothing but blanks" if head else "an empty file"
     if re.match(rb"<(!doctype\s+html|html|head|body)\b", text, re.IGNORECASE):
         return "an HTML page"
+    if b"<ANNOTATION_DOCUMENT" in text:
+        return "a file of ELAN (--segments takes it)"
     if text.startswith(b"<"):
         return "XML or HTML"
     if _NOT_TEXT.search(head):

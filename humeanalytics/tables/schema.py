@@ -244,7 +244,7 @@ _BOOKKEEPING = (
             _c("item_id", S, "the item, where it is known"),
             _LOAD,
             _c("run_id", S, "the run that met it"),
-            _c("api", S, "`batch` (v0), `expression` (v1), `evi`, `words` (about a transcript) or `segments`"),
+            _c("api", S, "`batch` (v0), `expression` (v1), `evi`, `words` (about a transcript) or `segments` (and subjects)"),
             _c("stage", S, "`plan`, `submit`, `score`, `collect`, `flatten` or `load`"),
             _c("uri", S, "the file or URL"),
             _c("hume_job_id", S, "Hume's id of the job"),

@@ -238,6 +238,22 @@ def test_a_rebuilt_lake_says_the_same(lake: Lake, tmp_path: Path) -> None:
     assert {row["segment"] for row in before[2]} == {"rest", "task", None}
 
 
+def test_a_lake_is_summarised_by_what_was_said(lake: Lake, tmp_path: Path) -> None:
+    ha.ingest([], lake, subjects=said(tmp_path, "recording,subject,role\na.wav,unknown,therapist\nb.wav,unknown,client\n"))
+    ha.ingest([], lake, segments=said(tmp_path, "recording,begin_s,end_s,segment\na.wav,0,60,rest\n", "phases.csv"))
+    rows = lake.sql("SELECT name, joy, end_s - begin_s AS weight FROM prosody_labelled").rows()
+    for per, groups in (("role", {"therapist": "a.wav", "client": "b.wav"}), ("segment", {"rest": "a.wav"})):
+        found = {row[per]: row["joy_mean"] for row in ha.summarise(lake, per=per, models=["prosody"]).to_pylist()}
+        for group, name in groups.items():
+            own = [row for row in rows if row["name"] == name]
+            assert found[group] == pytest.approx(np.average([r["joy"] for r in own], weights=[r["weight"] for r in own]))
+
+
+def test_annotations_that_were_not_asked_for_say_how_they_are_taken(lake: Lake, tmp_path: Path) -> None:
+    summary = ha.ingest(said(tmp_path, EAF.format(origin=""), "b.eaf"), lake)
+    assert summary.exit_code == 3 and "this is a file of ELAN (--segments takes it)" in told(summary)
+
+
 def test_channels_have_names(hume: Sandbox, tmp_path: Path) -> None:
     calls = tmp_path / "calls"
     write_channels(calls / "stereo.wav", 2)
@@ -254,7 +270,10 @@ def test_channels_have_names(hume: Sandbox, tmp_path: Path) -> None:
             ("stereo.wav", 1, "customer"),
         ]
         assert {row["role"] for row in found if row["name"] == "mono.wav"} == {None}
-    who = said(tmp_path, "recording,subject,role,participant\nstereo.wav,channel_1,client,P1\n")
+    who = said(tmp_path, "recording,subject,participant\nstereo.wav,channel_1,P0\n")
+    by_people = ha.ingest([], tmp_path / "lake", subjects=who)
+    assert (by_people.exit_code, by_people.synthetic, by_people.rows["subjects"]) == (0, True, 1)
+    who.write_text("recording,subject,role,participant\nstereo.wav,channel_1,client,P1\n")
     again = ha.score(calls, tmp_path / "lake", subjects=who, segments=said(tmp_path, GRID, "stereo.TextGrid"), **split)
     assert (again.recordings["sent"], again.rows["subjects"], again.rows["segments"]) == (0, 1, 2)
 

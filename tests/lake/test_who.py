@@ -81,6 +81,19 @@ def test_a_subject_comes_before_the_label_of_the_recording_row_by_row(lake: Lake
     assert lake.labelled("items").rows()[0]["participant"] == "P1"
 
 
+def test_a_label_of_people_keeps_its_capitals(lake: Lake) -> None:
+    heard(lake, labels=[label("i1", "Participant", "P1")], subjects=[subject("r1", "spk_1", None, "P7")])
+    assert [name for name in lake.labelled("prosody").arrow().column_names if name.lower() == "participant"] == ["Participant"]
+    assert columns(lake, "participant")[:2] == [("P1",), ("P7",)]
+
+
+def test_a_recording_that_lies_in_two_places_has_its_rows_twice_and_its_people_each_time(lake: Lake) -> None:
+    heard(lake, subjects=[subject("r1", "spk_1", "client", "P7")])
+    commit(lake, "b", items=[item("i2", "r1")], labels=[label("i2", "participant", "P2")])
+    found = lake.sql("SELECT item_id, participant FROM prosody_labelled WHERE speaker_id <> 'spk_0' ORDER BY ALL").rows()
+    assert [tuple(row.values()) for row in found] == [("i1", "P7"), ("i1", None), ("i2", "P2"), ("i2", "P7")]
+
+
 def test_subjects_of_another_recording_are_of_no_matter(lake: Lake) -> None:
     heard(lake, subjects=[subject("r2", "spk_0", "therapist", "T1")])
     assert set(columns(lake, "role, participant")) == {(None, None)}
