@@ -23,6 +23,7 @@ _SUBJECT, _RECORDING = "subject", "recording"
 _SHOWN = 8
 
 
+@frames.says_of_what
 def label(frame: Any, subjects: Any = None, segments: Any = None) -> pa.Table:
     """Say of each row of a frame who it is and in which phase of its recording: columns that any analysis takes as groups.
 

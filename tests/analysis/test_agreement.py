@@ -369,7 +369,7 @@ def test_a_timeline_of_several_modalities_shares_its_cells() -> None:
     [
         ({}, {"every_s": 1}, "There is no modality"),
         ({"face": faces(NOISE)}, {}, "say every_s"),
-        ({"face": faces(NOISE)}, {"every_s": 1, "person": "x"}, "leave out person"),
+        ({"face": faces(NOISE)}, {"every_s": 1, "person": "x"}, "choose rows in each frame"),
         ({"face": faces(NOISE), "voice": speech(NOISE, "other")}, {"every_s": 1}, "face of 'r', voice of 'other'"),
         ({"face": faces(NOISE), "voice": speech(NOISE, measure="presence")}, {"every_s": 1}, "presence and score"),
         (

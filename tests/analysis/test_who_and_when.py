@@ -400,3 +400,26 @@ def test_presence_keeps_groups_and_weighs_each_channel_by_itself(group: str) -> 
     want = weighted(rows, weights(rows, "recording_id", "channel", group), group)
     found = ha.summarise(frame, per=group).to_pylist()
     assert {row[group]: row["joy_presence"] for row in found} == pytest.approx(want)
+
+
+def test_modalities_on_one_clock_by_participant() -> None:
+    """A face and a voice have other names for one person; by the label they are one."""
+    face = pa.table(
+        {"face_id": ["face_0"] * 4, "participant": ["P1"] * 4, "time_s": [0.2, 0.7, 1.2, 1.7], "joy": [0.25, 0.5, 0.5, 1.0]}
+    )
+    voice = pa.table(
+        {
+            "speaker_id": ["spk_1", "spk_0"],
+            "participant": ["P1", "I1"],
+            "begin_s": [0.0, 0.0],
+            "end_s": [2.0, 2.0],
+            "joy": [0.125, 0.75],
+        }
+    )
+    answer = ha.timeline({"face": face, "voice": voice}, "joy", by="participant", person="P1", every_s=1.0)
+    assert answer.select(["modality", "person", "begin_s", "joy"]).to_pylist() == [
+        {"modality": "face", "person": "P1", "begin_s": 0.0, "joy": 0.375},
+        {"modality": "face", "person": "P1", "begin_s": 1.0, "joy": 0.75},
+        {"modality": "voice", "person": "P1", "begin_s": 0.0, "joy": 0.125},
+        {"modality": "voice", "person": "P1", "begin_s": 1.0, "joy": 0.125},
+    ]
