@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import io
 import os
-from bisect import bisect_right
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
 
 from humeanalytics.errors import UsageError
+from humeanalytics.plot import words
 from humeanalytics.plot.theme import Theme
+from humeanalytics.plot.words import fitted, text_width_in
 
 TITLE_PT, LABEL_PT, SMALL_PT = 13.0, 9.5, 8.5
 _FORMATS = (".png", ".svg", ".pdf")
 _SCREEN_DPI = 100
+_LINE_PT = 1.45 * SMALL_PT
 _SCALES = "Different expressions are on different scales."
 _SYNTHETIC = "Synthetic scores: made by the sandbox, not measured"
 
@@ -73,18 +72,37 @@ def style(ax: Axes, theme: Theme, *, whole_figure: bool) -> None:
     ax.set_facecolor(theme.background)
     for side in ("top", "right", "left", "bottom"):
         ax.spines[side].set_visible(False)
-    ax.tick_params(length=0, colors=theme.muted, labelsize=LABEL_PT, pad=5)
+    ax.tick_params(length=0, colors=theme.muted, labelsize=LABEL_PT, pad=5, labelfontfamily=words.families())
     ax.grid(False)
     ax.set_axisbelow(True)
 
 
 def headline(ax: Axes, theme: Theme, title: str, subtitle: str, *, above_pt: float = 12.0) -> None:
-    """Write a title and a line below it above an axes, flush with its left edge; of a title too long, its middle goes."""
-    figure = figure_of(ax)
-    room_in = (figure.get_size_inches()[0] * (1 - ax.get_position().x0)) - 0.2
-    shown = fitted(title, TITLE_PT, room_in, bold=True).replace("$", r"\$")
-    ax.set_title(shown, loc="left", color=theme.text, fontsize=TITLE_PT, fontweight="bold", pad=above_pt + 16)
-    note(ax, subtitle, (0.0, 1.0), (0.0, above_pt), theme.muted)
+    """Write a title and lines below it above an axes, flush with its left edge; of a title too long, its middle goes."""
+    room_in = _room_in(ax)
+    lines = words.wrapped(subtitle, SMALL_PT, room_in)
+    shown = words.shown(fitted(title, TITLE_PT, room_in, bold=True))
+    up_pt = above_pt + _LINE_PT * max(len(lines) - 1, 0)
+    ax.set_title(
+        shown,
+        loc="left",
+        color=theme.text,
+        fontsize=TITLE_PT,
+        fontweight="bold",
+        pad=up_pt + 16,
+        fontfamily=words.families(),
+    )
+    for at, line in enumerate(lines):
+        note(ax, line, (0.0, 1.0), (0.0, up_pt - at * _LINE_PT), theme.muted)
+
+
+def headroom_in(subtitle: str, room_in: float, *, above_pt: float = 12.0) -> float:
+    """Return how much room a title and its lines need above an axes, in a figure with so much room to the right."""
+    return (above_pt + _LINE_PT * (len(words.wrapped(subtitle, SMALL_PT, room_in)) - 1) + 44) / 72
+
+
+def _room_in(ax: Axes) -> float:
+    return float(figure_of(ax).get_size_inches()[0] * (1 - ax.get_position().x0)) - 0.2
 
 
 def note(
@@ -92,7 +110,7 @@ def note(
 ) -> None:
     """Write small words at a place of the axes (0 to 1), moved by so many points; on the right half flush right."""
     ax.annotate(
-        text.replace("$", r"\$"),
+        words.shown(text),
         at,
         offset_pt,
         xycoords="axes fraction",
@@ -102,44 +120,24 @@ def note(
         color=colour,
         fontsize=SMALL_PT,
         fontweight="bold" if bold else "normal",
+        fontfamily=words.families(),
         annotation_clip=False,
     )
 
 
-def footer(ax: Axes, theme: Theme, *, synthetic: bool, whole_figure: bool) -> None:
+def footer(
+    ax: Axes, theme: Theme, *, synthetic: bool, whole_figure: bool, said: str = _SCALES, below_pt: float = 42.0
+) -> None:
     """Say below an axes what keeps its scores from being compared, and, in any case, that they were made up where they were."""
-    below_pt = 42.0
-    if whole_figure:
-        note(ax, _SCALES, (0.0, 0.0), (0.0, -below_pt), theme.muted)
-    if synthetic and not whole_figure:
+    if whole_figure and said:
+        note(ax, said, (0.0, 0.0), (0.0, -below_pt), theme.muted)
+    if synthetic and not (whole_figure and said):
         note(ax, _SYNTHETIC, (0.0, 0.0), (0.0, -below_pt), theme.warning, bold=True)
     elif synthetic:
         width_in = ax.get_window_extent().width / figure_of(ax).dpi
-        needed_in = text_width_in(_SCALES, SMALL_PT) + text_width_in(_SYNTHETIC, SMALL_PT, bold=True) + 0.4
+        needed_in = text_width_in(said, SMALL_PT) + text_width_in(_SYNTHETIC, SMALL_PT, bold=True) + 0.4
         at, down_pt = ((1.0, 0.0), below_pt) if needed_in <= width_in else ((0.0, 0.0), below_pt + 1.6 * SMALL_PT)
         note(ax, _SYNTHETIC, at, (0.0, -down_pt), theme.warning, bold=True)
-
-
-@lru_cache(maxsize=4096)
-def text_width_in(text: str, size_pt: float, *, bold: bool = False) -> float:
-    """Return how wide some words will be, in inches."""
-    if not text.strip():
-        return 0.0
-    plain = text.replace("$", "")  # no mathematics: a name is a name
-    font = FontProperties(weight="bold" if bold else "normal")
-    outline = TextPath((0, 0), plain, size=size_pt, prop=font, usetex=False).vertices[:, 0]
-    return float(outline.max() - outline.min()) / 72
-
-
-def fitted(text: str, size_pt: float, width_in: float, *, bold: bool = False) -> str:
-    """Return some words, their middle left out where they would be wider than that."""
-
-    def kept(half: int) -> str:
-        return text if 2 * half >= len(text) else f"{text[:half]}…{text[-half:]}"
-
-    halves = range(1, (len(text) + 1) // 2 + 1)
-    fitting = bisect_right(halves, width_in, key=lambda half: text_width_in(kept(half), size_pt, bold=bold))
-    return kept(halves[max(fitting, 1) - 1]) if text else text
 
 
 def save(picture: Axes | Figure, path: str | os.PathLike[str]) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 
+from humeanalytics.plot import words
 from humeanalytics.plot.canvas import LABEL_PT, figure_of
 from humeanalytics.plot.theme import Theme, readable
 
@@ -71,7 +72,7 @@ def label_ends(
         }
         labels.append(
             ax.annotate(
-                name.replace("$", r"\$"),
+                words.shown(name),
                 (x, y),
                 (behind_pt + _LEADER_PT, place_pt - level_pt),
                 textcoords="offset points",
@@ -79,6 +80,7 @@ def label_ends(
                 va="center",
                 color=readable(colour, theme),
                 fontsize=LABEL_PT,
+                fontfamily=words.families(),
                 annotation_clip=False,
                 arrowprops=leader,
             )

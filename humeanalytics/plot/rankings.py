@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from humeanalytics.analysis import frames, strongest
 from humeanalytics.errors import UsageError
-from humeanalytics.plot import canvas
+from humeanalytics.plot import canvas, words
 from humeanalytics.plot.theme import ColoursName, Theme, ThemeName, readable, series_colours, theme_of
 
 _WIDTH_IN, _ROW_IN, _GROUP_IN = 7.2, 0.34, 0.2
@@ -97,7 +97,7 @@ def _rows_counted(rows: Sequence[dict[str, Any]], groups: int) -> int:
 
 
 def _new_axes(names: Sequence[str], groups: int, *, room_for_groups: bool) -> Axes:
-    left_in = 0.35 + max(canvas.text_width_in(name, canvas.LABEL_PT) for name in names)
+    left_in = 0.35 + max(words.text_width_in(name, canvas.LABEL_PT) for name in names)
     height_in = len(names) * max(_ROW_IN, _GROUP_IN * groups + 0.1)
     above_in = 1.02 if room_for_groups else 0.78
     return canvas.new_axes(_WIDTH_IN, [height_in], left_in=left_in, right_in=0.65, above_in=above_in, below_in=0.95, gap_in=0.0)[
@@ -110,7 +110,7 @@ def _rulers(ax: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], look
     high = max(max(row["mean"], row["q75"]) for row in rows if row["n_rows"])
     ax.set_xlim(low, (high + 0.04 * (high - low)) if high > low else low + 1.0)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_yticks(range(len(names)), [name.replace("$", r"\$") for name in names])
+    ax.set_yticks(range(len(names)), [words.shown(name) for name in names])
     ax.tick_params(axis="y", colors=look.text)
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     ax.grid(True, axis="x", color=look.grid, linewidth=0.8)
@@ -144,9 +144,9 @@ def _name_groups(ax: Axes, names: Sequence[str], palette: Sequence[str], look: T
     """Write the groups' names in their colours, one beside the other above the axes."""
     room_in = canvas.figure_of(ax).get_size_inches()[0] * (1 - ax.get_position().x0) - 0.2
     between_in = _BETWEEN_GROUPS_PT / 72
-    if sum(canvas.text_width_in(name, canvas.SMALL_PT, bold=True) + between_in for name in names) > room_in:
-        names = [canvas.fitted(name, canvas.SMALL_PT, room_in / len(names) - between_in, bold=True) for name in names]
+    if sum(words.text_width_in(name, canvas.SMALL_PT, bold=True) + between_in for name in names) > room_in:
+        names = [words.fitted(name, canvas.SMALL_PT, room_in / len(names) - between_in, bold=True) for name in names]
     at_pt = 0.0
     for name, colour in zip(names, palette, strict=True):
         canvas.note(ax, name, (0.0, 1.0), (at_pt, 10.0), readable(colour, look), bold=True)
-        at_pt += canvas.text_width_in(name, canvas.SMALL_PT, bold=True) * 72 + _BETWEEN_GROUPS_PT
+        at_pt += words.text_width_in(name, canvas.SMALL_PT, bold=True) * 72 + _BETWEEN_GROUPS_PT

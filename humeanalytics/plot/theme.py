@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 
 from humeanalytics import vocabulary
 from humeanalytics.errors import UsageError
@@ -31,6 +31,10 @@ class Theme:
     grid: str
     warning: str
     series: tuple[str, ...]
+    #: From little to much, near the background at first; from below to above something usual; and no score at all.
+    sequential: tuple[str, ...]
+    diverging: tuple[str, ...]
+    missing: str
 
 
 THEMES: dict[str, Theme] = {
@@ -41,6 +45,9 @@ THEMES: dict[str, Theme] = {
         grid="#e7e9ec",
         warning="#9a5b00",
         series=("#0072b2", "#c44601", "#00896a", "#e6ab02", "#2b2f36", "#62b9ee", "#d884b4", "#5a2fc2"),
+        sequential=("#fbfae6", "#c9e8bf", "#4fb3bf", "#1f62a5", "#0b1f52"),
+        diverging=("#1f5a9e", "#86b6df", "#f6f5f2", "#eda077", "#b03a0c"),
+        missing="#b9bec6",
     ),
     "dark": Theme(
         background="#15181d",
@@ -49,6 +56,9 @@ THEMES: dict[str, Theme] = {
         grid="#2a2f37",
         warning="#f0b35a",
         series=("#56b4e9", "#e8682c", "#1fa67f", "#ffe27a", "#ffffff", "#4a7fe0", "#f2aed6", "#a0522d"),
+        sequential=("#1b2342", "#27508e", "#2b8fa6", "#7fd08c", "#f6f2a4"),
+        diverging=("#9fd6ff", "#2f7ab8", "#262b32", "#bb5620", "#ffcaa0"),
+        missing="#59606b",
     ),
 }
 
@@ -87,6 +97,16 @@ def series_colours(columns: Sequence[str], colours: str, theme: Theme) -> list[s
     if len(columns) > len(theme.series):
         raise UsageError(f"{len(columns)} in one picture cannot be told apart; choose {len(theme.series)} at most.")
     return list(theme.series[: len(columns)])
+
+
+def colour_map(colours: Sequence[str]) -> LinearSegmentedColormap:
+    """Return colours and all between them."""
+    return LinearSegmentedColormap.from_list("humeanalytics", list(colours))
+
+
+def ink_on(colour: Sequence[float], theme: Theme) -> str:
+    """Return which colour words on a coloured ground need to be read: that of text, or of the background."""
+    return max((theme.text, theme.background), key=lambda ink: _contrast(to_rgb(ink), colour[:3]))
 
 
 def readable(colour: str, theme: Theme, contrast: float = _READABLE_CONTRAST) -> str:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from humeanalytics.analysis import frames, over_time
 from humeanalytics.analysis.strongest import top
 from humeanalytics.errors import UsageError
-from humeanalytics.plot import canvas
+from humeanalytics.plot import canvas, words
 from humeanalytics.plot.labels import LINE_HEIGHT_PT, label_ends
 from humeanalytics.plot.theme import ColoursName, Theme, ThemeName, series_colours, theme_of
 from humeanalytics.plot.time_axis import set_time_axis
@@ -167,7 +167,7 @@ def _cell_s(rows: pa.Table, person: str | None) -> float | None:
 
 
 def _new_panels(count: int, labels: Sequence[str]) -> list[Axes]:
-    right_in = 0.42 + max(canvas.text_width_in(label, canvas.LABEL_PT) for label in labels)
+    right_in = 0.42 + max(words.text_width_in(label, canvas.LABEL_PT) for label in labels)
     panel_in = _ALONE_HEIGHT_IN if count == 1 else max(_PANEL_HEIGHT_IN, (len(labels) + 0.5) * LINE_HEIGHT_PT / 72)
     return list(
         canvas.new_axes(

@@ -16,8 +16,8 @@ from plot_frames import speech
 
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import save, timeline, top
-from humeanalytics.plot.canvas import fitted, text_width_in
 from humeanalytics.plot.theme import THEMES, _contrast, readable
+from humeanalytics.plot.words import fitted, text_width_in
 
 
 def pixels(path: Path) -> np.ndarray:
