@@ -1,0 +1,249 @@
+"""Differences between groups with their intervals, one below the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from humeanalytics.analysis import comparisons, frames
+from humeanalytics.errors import UsageError
+from humeanalytics.plot import canvas, words
+from humeanalytics.plot.groups import plural
+from humeanalytics.plot.theme import Theme, ThemeName, readable, theme_of
+
+_ANSWER = {"expression", "group_a", "group_b", "difference", "ci_low", "ci_high", "q_value", "unit", "paired"}
+_WIDTH_IN, _ROW_IN, _MOST_PANELS = 8.6, 0.27, 6
+#: Columns of numbers to the right of a forest: their heads, and where their right edges are, in points from the axes.
+_HEADS_PT = (("difference", 66.0), ("Hedges' g", 126.0), ("q", 172.0))
+_NUMBERS_IN = 2.55
+_ROWS_ALONE, _ROWS_BESIDE_OTHERS = 25, 10
+
+
+def compare(
+    frame_or_answer: Any,
+    by: str | None = None,
+    unit: str | None = None,
+    *,
+    k: int | None = None,
+    discoveries: float = 0.05,
+    ax: Axes | None = None,
+    theme: ThemeName = "light",
+    title: str | None = None,
+    synthetic: bool | None = None,
+    **options: Any,
+) -> Axes:
+    """Draw how groups differ: for each expression the difference of means and its interval, the largest first.
+
+    What passes the control of false discoveries is filled and bold, all else is hollow and grey. Of more than two groups each
+    pair has a panel.
+
+    Args:
+        frame_or_answer: What `humeanalytics.compare` takes, or what it returned.
+        by: The label whose values are the groups; not with an answer.
+        unit: The label of what is independent, such as ``participant``; not with an answer.
+        k: How many expressions, those with the lowest p; where left out 25, with several pairs 10 each. The control is over all.
+        discoveries: The share of false discoveries to put up with: what has a q up to this is marked.
+        ax: Where to draw; a new figure where left out. For one pair of groups only.
+        theme: ``light`` or ``dark``.
+        title: What to write above it.
+        synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out. Say it with an
+            answer, which does not know.
+        options: All else that `humeanalytics.compare` takes: ``groups``, ``expressions``, ``paired``, ``confidence``, ...
+
+    Returns:
+        The axes, in a figure without pyplot; of several pairs the uppermost, the others in ``ax.figure.axes``.
+
+    Raises:
+        UsageError: Nothing to draw, more than six pairs of groups, or what `humeanalytics.compare` raises.
+
+    Examples:
+        >>> ax = compare(lake["prosody_labelled"], "condition", "participant")  # doctest: +SKIP
+    """
+    look = theme_of(theme)
+    if not 0 < discoveries < 1:
+        raise UsageError(f"discoveries is {discoveries:g}; it is a share between 0 and 1, such as 0.05.")
+    if k is not None and k < 1:
+        raise UsageError(f"k is {k}; at least one expression must be drawn.")
+    synthetic = frames.is_synthetic(frame_or_answer) if synthetic is None else synthetic
+    answer, confidence = _answer(frame_or_answer, by, unit, options)
+    pairs = _pairs(answer, k)
+    if len(pairs) > _MOST_PANELS:
+        raise UsageError(f"{len(pairs)} pairs of groups do not fit into one picture; name up to four groups=.")
+    if ax is not None and len(pairs) > 1:
+        raise UsageError(f"{len(pairs)} pairs of groups do not fit into one Axes: name two groups=, or leave out ax.")
+    subtitle = _subtitle(answer, pairs, discoveries, confidence)
+    whole_figure = ax is None
+    panels = [ax] if ax is not None else _new_panels(pairs, subtitle)
+    reach = _reach(pairs)
+    for panel, rows in zip(panels, pairs, strict=True):
+        canvas.style(panel, look, whole_figure=whole_figure)
+        _draw(panel, rows, discoveries, look)
+        _axis(panel, rows, reach, look, named=len(pairs) > 1)
+        for label, row in zip(panel.get_yticklabels(), rows, strict=True):
+            label.set_fontweight("bold" if _passes(row, discoveries) else "normal")
+    measure = answer["measure"][0].as_py() if "measure" in answer.column_names else "score"
+    panels[-1].set_xlabel(
+        f"difference ({'share of time' if measure == 'presence' else measure})",
+        color=look.muted,
+        fontsize=canvas.LABEL_PT,
+        labelpad=6,
+    )
+    canvas.headline(panels[0], look, _title(pairs) if title is None else title, subtitle, above_pt=30.0 if len(pairs) == 1 else 46.0)
+    scales = "" if measure.startswith("z") else "Different expressions are on different scales; Hedges' g is on one."
+    canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=whole_figure, said=scales)
+    return panels[0]
+
+
+def _answer(given: Any, by: str | None, unit: str | None, options: Mapping[str, Any]) -> tuple[pa.Table, float | None]:
+    """Return what `compare` found, and of how much confidence its intervals are where that is known."""
+    if by is not None:
+        return comparisons.compare(given, by, unit, **options), options.get("confidence", 0.95)
+    missing: list[str] = []
+
+    def wanted(schema: pa.Schema) -> list[str]:
+        missing[:] = sorted(_ANSWER - set(schema.names))
+        return [] if missing else list(schema.names)
+
+    answer = frames.read_columns(given, wanted)
+    if missing:
+        raise UsageError(
+            f"This is no answer of compare: it has no column {missing[0]}. Of a frame say by=, the label whose groups are compared."
+        )
+    if unit is not None or options:
+        named = "unit" if unit is not None else next(iter(options))
+        raise UsageError(f"{named} says how to compare, and this is an answer already. Leave it out, or pass the frame and by=.")
+    return answer, None
+
+
+def _pairs(answer: pa.Table, k: int | None) -> list[list[dict[str, Any]]]:
+    """Return the rows of each pair of groups that are drawn, from the largest difference to the lowest."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in answer.to_pylist():
+        found.setdefault((row["group_a"], row["group_b"]), []).append(row)
+    most = k if k is not None else _ROWS_ALONE if len(found) == 1 else _ROWS_BESIDE_OTHERS
+    pairs = []
+    for rows in found.values():
+        known = [row for row in rows if row["difference"] is not None]
+        if not known:
+            continue
+        known.sort(key=lambda row: (row["p_value"] is None, row["p_value"]))
+        pairs.append(sorted(known[:most], key=lambda row: -row["difference"]))
+    if not pairs:
+        raise UsageError("Nothing to draw: no expression has scores in both groups.")
+    return pairs
+
+
+def _title(pairs: Sequence[Sequence[Mapping[str, Any]]]) -> str:
+    first = pairs[0][0]
+    if len(pairs) > 1:
+        return "How the groups differ"
+    return f"{first['group_b']} against {first['group_a']}"
+
+
+def _units(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many units are in each group, by the expression that most of them have scores of."""
+    most = max(rows, key=lambda row: row["n_units"])
+    unit = plural(most["unit"])
+    if most["paired"]:
+        return f"{most['n_units']:,} {unit}, each in both groups"
+    return f"{most['n_units_b']:,} {unit} ({most['group_b']}), {most['n_units_a']:,} ({most['group_a']})"
+
+
+def _subtitle(
+    answer: pa.Table, pairs: Sequence[Sequence[Mapping[str, Any]]], discoveries: float, confidence: float | None
+) -> str:
+    tested = sum(value is not None for value in answer["q_value"].to_pylist())
+    shown = sum(len(rows) for rows in pairs)
+    interval = "interval" if confidence is None else f"{100 * confidence:g}% interval"
+    said = [_units(pairs[0])] if len(pairs) == 1 else []
+    said.append(f"dot: difference of the means of {plural(pairs[0][0]['unit'])}, line: its {interval}")
+    said.append(f"filled: q of at most {discoveries:g} (Benjamini and Hochberg, {tested} tests)")
+    if shown < answer.num_rows:
+        said.append(f"the {shown} with the lowest p of {answer.num_rows}")
+    text = "; ".join(said)
+    return text[0].upper() + text[1:]
+
+
+def _new_panels(pairs: Sequence[Sequence[Mapping[str, Any]]], subtitle: str) -> list[Axes]:
+    left_in = 0.35 + max(words.text_width_in(row["expression"], canvas.LABEL_PT, bold=True) for rows in pairs for row in rows)
+    above_pt = 30.0 if len(pairs) == 1 else 46.0
+    return list(
+        canvas.new_axes(
+            _WIDTH_IN,
+            [_ROW_IN * len(rows) + 0.1 for rows in pairs],
+            left_in=left_in,
+            right_in=_NUMBERS_IN,
+            above_in=canvas.headroom_in(subtitle, _WIDTH_IN - left_in - 0.2, above_pt=above_pt),
+            below_in=0.95,
+            gap_in=0.78,
+        )
+    )
+
+
+def _reach(pairs: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[float, float]:
+    ends = [row[name] for rows in pairs for row in rows for name in ("difference", "ci_low", "ci_high") if row[name] is not None]
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    margin = 0.04 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _passes(row: Mapping[str, Any], discoveries: float) -> bool:
+    return row["q_value"] is not None and bool(row["q_value"] <= discoveries)
+
+
+def _draw(ax: Axes, rows: Sequence[Mapping[str, Any]], discoveries: float, look: Theme) -> None:
+    for y, row in enumerate(rows):
+        passes = _passes(row, discoveries)
+        colour = (look.series[1] if row["difference"] > 0 else look.series[0]) if passes else look.muted
+        if row["ci_low"] is not None:
+            width = 2.4 if passes else 1.3
+            ax.plot([row["ci_low"], row["ci_high"]], [y, y], color=colour, linewidth=width, solid_capstyle="butt", zorder=2)
+        face = colour if passes else look.background
+        ax.plot([row["difference"]], [y], "o", markersize=6.5, color=colour, markerfacecolor=face, markeredgewidth=1.3, zorder=3)
+
+
+def _axis(ax: Axes, rows: Sequence[Mapping[str, Any]], reach: tuple[float, float], look: Theme, *, named: bool) -> None:
+    ax.set_xlim(*reach)
+    ax.set_ylim(len(rows) - 0.4, -0.7)
+    ax.set_yticks(range(len(rows)), [words.shown(row["expression"]) for row in rows])
+    ax.tick_params(axis="y", colors=look.text)
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    ax.grid(True, axis="x", color=look.grid, linewidth=0.8)
+    ax.axvline(0.0, color=look.muted, linewidth=1.0, zorder=1.5)
+    first = rows[0]
+    room_in = ax.get_window_extent().width / canvas.figure_of(ax).dpi / 2 - 0.1
+    sides = ((0.0, f"\N{LEFTWARDS ARROW} more in {first['group_a']}", 0), (1.0, f"more in {first['group_b']} \N{RIGHTWARDS ARROW}", 1))
+    for at, text, series in sides:
+        fitting = words.fitted(text, canvas.SMALL_PT, room_in, bold=True)
+        canvas.note(ax, fitting, (at, 1.0), (0.0, 6.0), readable(look.series[series], look), bold=True)
+    if named:
+        canvas.note(ax, f"{first['group_b']} against {first['group_a']}: {_units(rows)}", (0.0, 1.0), (0.0, 22.0), look.text, bold=True)
+    for head, right_pt in _HEADS_PT:
+        canvas.note(ax, head, (1.0, 1.0), (right_pt, 6.0), look.muted)
+    for y, row in enumerate(rows):
+        numbers = (_signed(row["difference"]), _signed(row["effect_size"], 2), _small(row["q_value"]))
+        for text, (_, right_pt) in zip(numbers, _HEADS_PT, strict=True):
+            ax.annotate(
+                text,
+                (1.0, y),
+                (right_pt, 0.0),
+                xycoords=ax.get_yaxis_transform(),
+                textcoords="offset points",
+                ha="right",
+                va="center_baseline",
+                color=look.muted,
+                fontsize=canvas.SMALL_PT,
+                annotation_clip=False,
+            )
+
+
+def _signed(number: float | None, digits: int = 3) -> str:
+    return "\N{EN DASH}" if number is None else f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _small(number: float | None) -> str:
+    return "\N{EN DASH}" if number is None else "< 0.001" if number < 0.001 else f"{number:.3f}"
