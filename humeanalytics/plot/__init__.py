@@ -9,9 +9,11 @@ Figures are made without pyplot, so none stays in memory and no display is neede
 from __future__ import annotations
 
 from humeanalytics.plot.canvas import save
+from humeanalytics.plot.distributions import distribution
 from humeanalytics.plot.forests import compare
 from humeanalytics.plot.heatmaps import heatmap
 from humeanalytics.plot.rankings import top
+from humeanalytics.plot.strips import coverage
 from humeanalytics.plot.timelines import timeline
 
-__all__ = ["compare", "heatmap", "save", "timeline", "top"]
+__all__ = ["compare", "coverage", "distribution", "heatmap", "save", "timeline", "top"]

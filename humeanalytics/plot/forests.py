@@ -12,14 +12,14 @@ from matplotlib.ticker import MaxNLocator
 from humeanalytics.analysis import comparisons, frames
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas, words
-from humeanalytics.plot.groups import plural
+from humeanalytics.plot.groups import counted, plural
 from humeanalytics.plot.theme import Theme, ThemeName, readable, theme_of
 
 _ANSWER = {"expression", "group_a", "group_b", "difference", "ci_low", "ci_high", "q_value", "unit", "paired"}
 _WIDTH_IN, _ROW_IN, _MOST_PANELS = 8.6, 0.27, 6
 #: Columns of numbers to the right of a forest: their heads, and where their right edges are, in points from the axes.
 _HEADS_PT = (("difference", 66.0), ("Hedges' g", 126.0), ("q", 172.0))
-_NUMBERS_IN = 2.55
+_NUMBERS_IN, _NAME_IN = 2.55, 1.3
 _ROWS_ALONE, _ROWS_BESIDE_OTHERS = 25, 10
 
 
@@ -93,7 +93,7 @@ def compare(
         labelpad=6,
     )
     canvas.headline(panels[0], look, _title(pairs) if title is None else title, subtitle, above_pt=30.0 if len(pairs) == 1 else 46.0)
-    scales = "" if measure.startswith("z") else "Different expressions are on different scales; Hedges' g is on one."
+    scales = "" if measure.startswith("z") or len(pairs[0]) == 1 else "Different expressions are on different scales; Hedges' g is on one."
     canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=whole_figure, said=scales)
     return panels[0]
 
@@ -144,13 +144,17 @@ def _title(pairs: Sequence[Sequence[Mapping[str, Any]]]) -> str:
     return f"{first['group_b']} against {first['group_a']}"
 
 
+def _short(group: str) -> str:
+    return words.fitted(group, canvas.SMALL_PT, _NAME_IN)
+
+
 def _units(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return how many units are in each group, by the expression that most of them have scores of."""
     most = max(rows, key=lambda row: row["n_units"])
     unit = plural(most["unit"])
     if most["paired"]:
         return f"{most['n_units']:,} {unit}, each in both groups"
-    return f"{most['n_units_b']:,} {unit} ({most['group_b']}), {most['n_units_a']:,} ({most['group_a']})"
+    return f"{most['n_units_b']:,} {unit} ({_short(most['group_b'])}), {most['n_units_a']:,} ({_short(most['group_a'])})"
 
 
 def _subtitle(
@@ -161,7 +165,7 @@ def _subtitle(
     interval = "interval" if confidence is None else f"{100 * confidence:g}% interval"
     said = [_units(pairs[0])] if len(pairs) == 1 else []
     said.append(f"dot: difference of the means of {plural(pairs[0][0]['unit'])}, line: its {interval}")
-    said.append(f"filled: q of at most {discoveries:g} (Benjamini and Hochberg, {tested} tests)")
+    said.append(f"filled: q of at most {discoveries:g} (Benjamini and Hochberg, {counted(tested, 'test')})")
     if shown < answer.num_rows:
         said.append(f"the {shown} with the lowest p of {answer.num_rows}")
     text = "; ".join(said)
@@ -221,7 +225,8 @@ def _axis(ax: Axes, rows: Sequence[Mapping[str, Any]], reach: tuple[float, float
         fitting = words.fitted(text, canvas.SMALL_PT, room_in, bold=True)
         canvas.note(ax, fitting, (at, 1.0), (0.0, 6.0), readable(look.series[series], look), bold=True)
     if named:
-        canvas.note(ax, f"{first['group_b']} against {first['group_a']}: {_units(rows)}", (0.0, 1.0), (0.0, 22.0), look.text, bold=True)
+        heading = f"{_short(first['group_b'])} against {_short(first['group_a'])}: {_units(rows)}"
+        canvas.note(ax, heading, (0.0, 1.0), (0.0, 22.0), look.text, bold=True)
     for head, right_pt in _HEADS_PT:
         canvas.note(ax, head, (1.0, 1.0), (right_pt, 6.0), look.muted)
     for y, row in enumerate(rows):

@@ -268,7 +268,7 @@ class _Sizes:
     def below_pt(self, field: _Field) -> float:
         """Return where the footer stands, below the names of groups or the words of the time axis."""
         if not self.slanted:
-            return 42.0
+            return 42.0 if field.edges_s is not None else 34.0 if any("\n" in name for name in field.names) else 26.0
         longest = max(words.text_width_in(name, canvas.SMALL_PT) for name in self.names(field))
         return 72 * (_SLANT_SIN * longest + 0.3)
 
