@@ -15,5 +15,6 @@ from humeanalytics.plot.heatmaps import heatmap
 from humeanalytics.plot.rankings import top
 from humeanalytics.plot.strips import coverage
 from humeanalytics.plot.timelines import timeline
+from humeanalytics.plot.transcripts import transcript
 
-__all__ = ["compare", "coverage", "distribution", "heatmap", "save", "timeline", "top"]
+__all__ = ["compare", "coverage", "distribution", "heatmap", "save", "timeline", "top", "transcript"]

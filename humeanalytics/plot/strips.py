@@ -21,6 +21,9 @@ from humeanalytics.plot.time_axis import set_time_axis
 
 _WIDTH_IN, _STRIP_IN, _GAP_ROWS, _NAME_IN, _NUMBER_IN = 9.6, 0.25, 0.45, 2.1, 0.72
 _MOST_STRIPS, _HEIGHT = 40, 0.66
+_KEY_PT, _BETWEEN_KEYS_PT = 8.0, 26.0
+#: Of so many stretches, gaps that are narrower than this share of the axis are closed: they would not show.
+_MANY_SPANS, _NARROW = 4000, 1 / 3000
 #: As `humeanalytics.quality` has it: a step so much longer than the usual one means that a face was lost.
 _LOST_STEPS = 1.5
 #: Numbers of `humeanalytics.quality` that are written beside the strips, where it can tell them, and what they are called.
@@ -48,6 +51,11 @@ class _Spans:
         """Return those of the first strips."""
         kept = self.strip < strips
         return _Spans(self.begin_s[kept], self.end_s[kept], self.strip[kept])
+
+    def closed(self, gap_s: float) -> _Spans:
+        """Return longer stretches, without the gaps that are this short."""
+        begin_s, end_s, strip = merged_spans(self.begin_s, self.end_s + gap_s, self.strip)
+        return _Spans(begin_s, end_s - gap_s, strip)
 
 
 def coverage(
@@ -102,18 +110,19 @@ def coverage(
     whole_figure = ax is None
     names = _names(quality)
     if ax is None:
-        ax = _new_axes(names, len(numbers), subtitle)
+        ax = _new_axes(names, len(numbers), subtitle, _key_in(strips.named))
     canvas.style(ax, look, whole_figure=whole_figure)
     places = np.array([place for place, _, _ in names])
     colours = {"whole": look.grid, "measured": look.series[0], "shared": look.series[1], "lost": look.series[3]}
     known = _Spans(np.zeros(len(strips.length_s)), strips.length_s, np.arange(len(strips.length_s)))
     for what, spans in (("whole", known), ("measured", strips.measured), ("lost", strips.lost), ("shared", strips.shared)):
-        _draw(ax, spans.of(drawn), places, colours[what], what)
+        _draw(ax, strips.shown(spans.of(drawn)), places, colours[what], what)
     _axis(ax, strips, drawn, look)
     _name(ax, names, look)
     _write(ax, names, quality, numbers, tolerated, look)
-    _key(ax, strips, colours, look)
-    canvas.headline(ax, look, "What was measured" if title is None else title, subtitle, above_pt=30.0)
+    above_pt = _KEY_PT if _key_in(strips.named) <= ax.get_window_extent().width / canvas.figure_of(ax).dpi else 2.5 * _KEY_PT
+    _key(ax, strips.named, colours, look, above_pt)
+    canvas.headline(ax, look, "What was measured" if title is None else title, subtitle, above_pt=above_pt + 22.0)
     canvas.footer(ax, look, synthetic=synthetic, whole_figure=whole_figure, said="")
     return ax
 
@@ -143,6 +152,21 @@ class _Strips:
     lost: _Spans
     n_untimed: int
     of_frames: bool
+
+    @property
+    def narrow_s(self) -> float | None:
+        """How short a gap is that does not show; None where there are so few stretches that all are drawn."""
+        many = max(len(self.measured.begin_s), len(self.shared.begin_s), len(self.lost.begin_s)) > _MANY_SPANS
+        return float(self.length_s.max()) * _NARROW if many else None
+
+    def shown(self, spans: _Spans) -> _Spans:
+        return spans if self.narrow_s is None else spans.closed(self.narrow_s)
+
+    @property
+    def named(self) -> list[tuple[str, str]]:
+        """What there is to be told apart, and what it is called."""
+        more = [("lost", "face lost")] if self.of_frames else [("shared", "others speak too")] if len(self.shared.begin_s) else []
+        return [("measured", "measured"), *more, ("whole", "not measured")]
 
     @staticmethod
     def of(table: pa.Table, quality: Sequence[dict[str, Any]]) -> _Strips:
@@ -223,6 +247,8 @@ def _subtitle(strips: _Strips, drawn: int, numbers: Sequence[str], sure: float, 
         said.append(f"unsure: share of rows whose confidence is below {sure:g}{of_whom}")
     if set(numbers) - {"coverage"}:
         said.append(f"bold: above {tolerated:.0%}")
+    if strips.narrow_s is not None:
+        said.append(f"gaps of less than {strips.narrow_s:.2g} s are not drawn")
     if drawn < len(strips.length_s):
         said.append(f"the first {drawn} of {len(strips.length_s):,} are drawn")
     if strips.n_untimed:
@@ -249,15 +275,17 @@ def _names(quality: Sequence[dict[str, Any]]) -> list[tuple[float, str | None, s
     return found
 
 
-def _new_axes(names: Sequence[tuple[float, str | None, str]], numbers: int, subtitle: str) -> Axes:
+def _new_axes(names: Sequence[tuple[float, str | None, str]], numbers: int, subtitle: str, key_in: float) -> Axes:
     left_in = 0.35 + _names_in(names)[0] + _names_in(names)[1]
+    right_in = 0.35 + _NUMBER_IN * numbers
+    above_pt = 22.0 + (_KEY_PT if key_in <= _WIDTH_IN - left_in - right_in else 2.5 * _KEY_PT)
     rows = names[-1][0] + 1
     return canvas.new_axes(
         _WIDTH_IN,
         [_STRIP_IN * rows],
         left_in=left_in,
-        right_in=0.35 + _NUMBER_IN * numbers,
-        above_in=canvas.headroom_in(subtitle, _WIDTH_IN - left_in - 0.2, above_pt=30.0),
+        right_in=right_in,
+        above_in=canvas.headroom_in(subtitle, _WIDTH_IN - left_in - 0.2, above_pt=above_pt),
         below_in=0.95,
         gap_in=0.0,
     )[0]
@@ -347,15 +375,14 @@ def _beside(
     )
 
 
-def _key(ax: Axes, strips: _Strips, colours: dict[str, str], look: Theme) -> None:
+def _key(ax: Axes, named: Sequence[tuple[str, str]], colours: dict[str, str], look: Theme, up_pt: float) -> None:
     """Write what the colours mean above the strips."""
-    named = [("measured", "measured")]
-    if strips.of_frames:
-        named.append(("lost", "face lost"))
-    elif len(strips.shared.begin_s):
-        named.append(("shared", "others too"))
     at_pt = 0.0
-    for what, text in (*named, ("whole", "not measured")):
-        canvas.note(ax, "\N{BLACK SQUARE}", (0.0, 1.0), (at_pt, 8.0), colours[what])
-        canvas.note(ax, text, (0.0, 1.0), (at_pt + 10.0, 8.0), look.text)
-        at_pt += 72 * words.text_width_in(text, canvas.SMALL_PT) + 26
+    for what, text in named:
+        canvas.note(ax, "\N{BLACK SQUARE}", (0.0, 1.0), (at_pt, up_pt), colours[what])
+        canvas.note(ax, text, (0.0, 1.0), (at_pt + 10.0, up_pt), look.text)
+        at_pt += 72 * words.text_width_in(text, canvas.SMALL_PT) + _BETWEEN_KEYS_PT
+
+
+def _key_in(named: Sequence[tuple[str, str]]) -> float:
+    return sum(words.text_width_in(text, canvas.SMALL_PT) + _BETWEEN_KEYS_PT / 72 for _, text in named)
