@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from humeanalytics.plot.canvas import save
 from humeanalytics.plot.distributions import distribution
+from humeanalytics.plot.film import faces
 from humeanalytics.plot.forests import compare
 from humeanalytics.plot.heatmaps import heatmap
 from humeanalytics.plot.rankings import top
@@ -17,4 +18,4 @@ from humeanalytics.plot.strips import coverage
 from humeanalytics.plot.timelines import timeline
 from humeanalytics.plot.transcripts import transcript
 
-__all__ = ["compare", "coverage", "distribution", "heatmap", "save", "timeline", "top", "transcript"]
+__all__ = ["compare", "coverage", "distribution", "faces", "heatmap", "save", "timeline", "top", "transcript"]

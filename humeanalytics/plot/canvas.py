@@ -54,14 +54,22 @@ def new_axes(
 ) -> list[Picture]:
     """Return axes of a new figure, one below the other, with margins in inches around and between them."""
     height_in = above_in + sum(panel_heights_in) + gap_in * (len(panel_heights_in) - 1) + below_in
-    figure = Sheet(figsize=(width_in, height_in))
-    axes: list[Picture] = []
+    places: list[tuple[float, float, float, float]] = []
     top_in = above_in
     for panel_in in panel_heights_in:
-        bounds = (left_in, height_in - top_in - panel_in, width_in - left_in - right_in, panel_in)
+        places.append((left_in, top_in, width_in - left_in - right_in, panel_in))
+        top_in += panel_in + gap_in
+    return new_panels(width_in, height_in, places)
+
+
+def new_panels(width_in: float, height_in: float, places: Sequence[tuple[float, float, float, float]]) -> list[Picture]:
+    """Return axes of a new figure, each where its left, top (from above), width and height in inches say."""
+    figure = Sheet(figsize=(width_in, height_in))
+    axes: list[Picture] = []
+    for left_in, top_in, panel_width_in, panel_in in places:
+        bounds = (left_in, height_in - top_in - panel_in, panel_width_in, panel_in)
         place = tuple(part / whole for part, whole in zip(bounds, (width_in, height_in) * 2, strict=True))
         axes.append(figure.add_axes(Picture(figure, place)))  # type: ignore[arg-type]
-        top_in += panel_in + gap_in
     return axes
 
 
@@ -125,9 +133,7 @@ def note(
     )
 
 
-def footer(
-    ax: Axes, theme: Theme, *, synthetic: bool, whole_figure: bool, said: str = _SCALES, below_pt: float = 42.0
-) -> None:
+def footer(ax: Axes, theme: Theme, *, synthetic: bool, whole_figure: bool, said: str = _SCALES, below_pt: float = 42.0) -> None:
     """Say below an axes what keeps its scores from being compared, and, in any case, that they were made up where they were."""
     if whole_figure and said:
         note(ax, said, (0.0, 0.0), (0.0, -below_pt), theme.muted)

@@ -38,12 +38,13 @@ def distribution(
 ) -> Axes:
     """Draw how the scores of each group are spread, and below them a dot for each unit: its mean.
 
-    The spread is counted in 40 equal steps, by the time rows newly cover, and not smoothed; all groups have the same area. The dots
-    show how many independent things there are: whether groups differ is a question about dots, not about areas.
+    The spread is counted in 40 equal steps, by the time rows newly cover, and not smoothed; all groups have the same
+    area. The dots show how many independent things there are: whether groups differ is a question about dots, not about areas.
 
     Args:
         frame: A Query, pyarrow, pandas or polars frame with a column an expression.
-        expressions: At most eight, by column or by Hume's name; the ``k`` with the highest means where left out. Each has a panel.
+        expressions: At most eight, by column or by Hume's name; the ``k`` with the highest means where left out. A panel
+            each.
         by: A column whose values are the groups, or ``recording`` or ``speaker``; at most eight. All rows are one where left out.
         unit: The label of what is independent; where left out a label of people (``participant``), else the recording.
         k: How many expressions, where none is named.
@@ -158,9 +159,7 @@ def _rulers(ax: Axes, groups: Groups, edges: Floats, palette: Sequence[str], loo
     ax.grid(True, axis="x", color=look.grid, linewidth=0.8)
 
 
-def _draw(
-    ax: Axes, groups: Groups, column: int, edges: Floats, means: Floats, palette: Sequence[str], look: Theme
-) -> None:
+def _draw(ax: Axes, groups: Groups, column: int, edges: Floats, means: Floats, palette: Sequence[str], look: Theme) -> None:
     scores = groups.observations.scores(groups.columns[column])
     weight = groups.observations.weight
     shares = [_shares(scores, weight, groups.of == at, edges) for at in range(len(groups.names))]
@@ -170,7 +169,15 @@ def _draw(
         ax.axhline(base, color=look.grid, linewidth=0.8, zorder=1)
         here = np.isfinite(scores) & (groups.of == at)
         if not here.any():
-            ax.annotate("no score", (0.0, base), (4.0, 3.0), xycoords=ax.get_yaxis_transform(), textcoords="offset points", color=look.muted, fontsize=canvas.SMALL_PT)
+            ax.annotate(
+                "no score",
+                (0.0, base),
+                (4.0, 3.0),
+                xycoords=ax.get_yaxis_transform(),
+                textcoords="offset points",
+                color=look.muted,
+                fontsize=canvas.SMALL_PT,
+            )
             continue
         tops = base - shares[at] / highest * _SPREAD_SHARE
         ax.stairs(tops, edges, baseline=base, fill=True, color=colour, alpha=0.42, linewidth=0, zorder=2)
@@ -211,4 +218,3 @@ def _stacked(values: Floats, edges: Floats) -> tuple[Floats, float]:
     rank = np.arange(len(values)) - first
     deepest = int(rank.max(initial=0))
     return rank / max(deepest, 3), 14.0 if deepest <= 4 else 7.0
-

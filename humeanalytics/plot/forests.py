@@ -92,8 +92,14 @@ def compare(
         fontsize=canvas.LABEL_PT,
         labelpad=6,
     )
-    canvas.headline(panels[0], look, _title(pairs) if title is None else title, subtitle, above_pt=30.0 if len(pairs) == 1 else 46.0)
-    scales = "" if measure.startswith("z") or len(pairs[0]) == 1 else "Different expressions are on different scales; Hedges' g is on one."
+    canvas.headline(
+        panels[0], look, _title(pairs) if title is None else title, subtitle, above_pt=30.0 if len(pairs) == 1 else 46.0
+    )
+    scales = (
+        ""
+        if measure.startswith("z") or len(pairs[0]) == 1
+        else "Different expressions are on different scales; Hedges' g is on one."
+    )
     canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=whole_figure, said=scales)
     return panels[0]
 
@@ -111,7 +117,7 @@ def _answer(given: Any, by: str | None, unit: str | None, options: Mapping[str, 
     answer = frames.read_columns(given, wanted)
     if missing:
         raise UsageError(
-            f"This is no answer of compare: it has no column {missing[0]}. Of a frame say by=, the label whose groups are compared."
+            f"This is no answer of compare: it has no column {missing[0]}. Of a frame say by=, the label of the groups."
         )
     if unit is not None or options:
         named = "unit" if unit is not None else next(iter(options))
@@ -220,7 +226,10 @@ def _axis(ax: Axes, rows: Sequence[Mapping[str, Any]], reach: tuple[float, float
     ax.axvline(0.0, color=look.muted, linewidth=1.0, zorder=1.5)
     first = rows[0]
     room_in = ax.get_window_extent().width / canvas.figure_of(ax).dpi / 2 - 0.1
-    sides = ((0.0, f"\N{LEFTWARDS ARROW} more in {first['group_a']}", 0), (1.0, f"more in {first['group_b']} \N{RIGHTWARDS ARROW}", 1))
+    sides = (
+        (0.0, f"\N{LEFTWARDS ARROW} more in {first['group_a']}", 0),
+        (1.0, f"more in {first['group_b']} \N{RIGHTWARDS ARROW}", 1),
+    )
     for at, text, series in sides:
         fitting = words.fitted(text, canvas.SMALL_PT, room_in, bold=True)
         canvas.note(ax, fitting, (at, 1.0), (0.0, 6.0), readable(look.series[series], look), bold=True)

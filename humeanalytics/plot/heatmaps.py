@@ -151,7 +151,9 @@ def _of_groups(frame: Any, expressions: Any, by: str, unit: str | None, *, mixed
     else:
         names = groups.names
         what = f"A field is the {mean} of a group, {groups.observations.method}; {counted(int(groups.n_rows.sum()), 'row')}"
-    return _Field(means.T, groups.labels, names, None, measure, what, f"Expressions by {by.removesuffix('_id').replace('_', ' ')}")
+    return _Field(
+        means.T, groups.labels, names, None, measure, what, f"Expressions by {by.removesuffix('_id').replace('_', ' ')}"
+    )
 
 
 def _of_time(frame: Any, expressions: Any, recording: str | None, person: str | None, every_s: float | None) -> _Field:
@@ -192,7 +194,7 @@ def _of_time(frame: Any, expressions: Any, recording: str | None, person: str | 
         values,
         [frames.label_of(rows.schema.field(column)) for column in columns],
         [],
-        np.arange(first, first + values.shape[1] + 1) * every_s,
+        np.arange(first, first + values.shape[1] + 1, dtype=np.float64) * every_s,
         measures[0] or SCORE,
         f"A field is the {mean} over {every_s:g} s; {counted(rows.num_rows, 'row')}",
         title,
@@ -320,7 +322,11 @@ def _draw(ax: Axes, field: _Field, norm: Normalize, look: Theme, *, values: bool
         )
     )
     shown = np.ma.masked_invalid(field.values)
-    lines = {"edgecolors": look.background, "linewidth": 1.0} if field.edges_s is None and columns <= 60 else {"edgecolors": "face", "linewidth": 0.2}
+    lines: dict[str, Any] = (
+        {"edgecolors": look.background, "linewidth": 1.0}
+        if field.edges_s is None and columns <= 60
+        else {"edgecolors": "face", "linewidth": 0.2}
+    )
     ax.pcolormesh(edges, np.arange(rows + 1) - 0.5, shown, cmap=colours, norm=norm, zorder=2, **lines)
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(rows - 0.5, -0.5)
@@ -356,7 +362,9 @@ def _scale(ax: Axes, field: _Field, norm: Normalize, look: Theme) -> None:
     canvas.style(scale, look, whole_figure=False)
     steps = np.linspace(norm.vmin or 0.0, norm.vmax or 1.0, 101)
     colours = colour_map(look.diverging if field.centre is not None else look.sequential)
-    scale.pcolormesh([0, 1], steps, ((steps[1:] + steps[:-1]) / 2)[:, None], cmap=colours, norm=norm, edgecolors="face", linewidth=0.2)
+    scale.pcolormesh(
+        [0, 1], steps, ((steps[1:] + steps[:-1]) / 2)[:, None], cmap=colours, norm=norm, edgecolors="face", linewidth=0.2
+    )
     scale.set_xticks([])
     scale.yaxis.tick_right()
     scale.yaxis.set_major_locator(MaxNLocator(4 if tall_in > 0.8 else 2, steps=[1, 2, 2.5, 5, 10]))
@@ -364,8 +372,12 @@ def _scale(ax: Axes, field: _Field, norm: Normalize, look: Theme) -> None:
     scale.set_ylabel(field.measure if field.measure != PRESENCE else "share of time", color=look.muted, fontsize=canvas.SMALL_PT)
     scale.yaxis.set_label_position("right")
     if missing:
-        box = {"facecolor": look.grid, "edgecolor": look.missing, "hatch": "//////", "linewidth": 0, "clip_on": False}
+        box: dict[str, Any] = {
+            "facecolor": look.grid,
+            "edgecolor": look.missing,
+            "hatch": "//////",
+            "linewidth": 0,
+            "clip_on": False,
+        }
         scale.add_patch(Rectangle((0, -0.26 / tall_in), 1, 0.13 / tall_in, transform=scale.transAxes, **box))
         canvas.note(scale, "no score", (0.0, 0.0), (14.0, -0.15 * 72), look.muted)
-
-

@@ -15,8 +15,8 @@ def alike_first(rows: Floats) -> Integers:
     Rows are joined two by two, the most correlated first, by the mean distance of all in one to all in the other; each
     is turned so that ends that meet are alike. NaN takes no part; a row that does not vary is unlike all others.
 
-    >>> alike_first(np.array([[0.0, 1, 2], [2, 1, 0], [0, 1, 3], [5, 1, 0]])).tolist() in ([0, 2, 1, 3], [2, 0, 1, 3])
-    True
+    >>> alike_first(np.array([[0.0, 1, 2], [2, 1, 0], [0, 1, 3], [5, 1, 0]])).tolist()
+    [0, 2, 3, 1]
     """
     distance = _distances(rows)
     chains = [[at] for at in range(len(rows))]

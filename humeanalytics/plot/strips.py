@@ -130,7 +130,9 @@ def coverage(
 def _read(frame: Any) -> pa.Table:
     def wanted(schema: pa.Schema) -> list[str]:
         if not ({"begin_s", "end_s"} <= set(schema.names) or "time_s" in schema.names):
-            raise UsageError(f"The frame tells no times: it needs begin_s and end_s, or time_s. It has: {', '.join(schema.names)}.")
+            raise UsageError(
+                f"The frame tells no times: it needs begin_s and end_s, or time_s. It has: {', '.join(schema.names)}."
+            )
         more = ("scoring_id", "measured", "confidence", "prob", "speaker_confidence", "name", "probability")
         scores = frames.expression_columns(schema)
         listed = (*frames.RECORDING_COLUMNS, *_PEOPLE, *_TIMES, *more, *scores)

@@ -26,7 +26,7 @@ _COLUMNS = ("chat_id", "timestamp", "ordinal", "speaker", "message_text")
 _MARKS = {"USER_INTERRUPTION": "the caller interrupts", "PAUSE_ONSET": "the assistant is paused", "RESUME_ONSET": "and goes on"}
 #: How much of its colour the message with the lowest and with the highest score has.
 _PALE, _STRONG = 0.1, 0.5
-_STRONGEST = 3
+_STRONGEST, _VIVID = 3, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def transcript(
     title: str | None = None,
     synthetic: bool | None = None,
 ) -> Axes:
-    """Draw what was said in a chat: each message shaded by the strongest expression of the voice, the darker the stronger.
+    """Draw what was said in a chat: each message shaded by the strongest expression of the voice, more colour for a higher score.
 
     Caller to the left, assistant indented; the three strongest expressions stand above each message. Which is the strongest
     depends on the scales of different expressions too: name some with ``expressions`` to see those.
@@ -75,7 +75,7 @@ def transcript(
         limit: How many messages at most; what is left out is said. In an ``ax`` of yours no more than fit into it.
         ax: Where to draw; a new figure where left out, as high as it takes.
         theme: ``light`` or ``dark``.
-        colours: ``accessible``: the eight that are strongest most often have a colour. ``hume``: all have Hume's own.
+        colours: ``accessible``: the seven that are strongest most often have a colour. ``hume``: all have Hume's own.
         title: What to write above it.
         synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out.
 
@@ -116,7 +116,9 @@ def transcript(
     _draw(ax, messages, palette, width_in, look)
     canvas.headline(ax, look, _title(rows) if title is None else title, said)
     missing = any(words.NO_LETTER in line for message in messages for line in message.lines)
-    note = f"{words.NO_LETTER}: a letter that no font installed here has; Noto Sans CJK and Noto Emoji have most." if missing else ""
+    note = (
+        f"{words.NO_LETTER}: a letter that no font installed here has; Noto Sans CJK and Noto Emoji have most." if missing else ""
+    )
     canvas.footer(ax, look, synthetic=synthetic, whole_figure=whole_figure or missing, said=note, below_pt=8.0)
     return ax
 
@@ -124,7 +126,9 @@ def transcript(
 def _rows_of(frame: Any, expressions: Sequence[str] | str | None, chat: str | None) -> pa.Table:
     def wanted(schema: pa.Schema) -> list[str]:
         if missing := [name for name in ("speaker", "message_text") if name not in schema.names]:
-            raise UsageError(f"These are no rows of transcript: there is no column {missing[0]}. Pass lake['transcript'], or rows of it.")
+            raise UsageError(
+                f"These are no rows of transcript: there is no column {missing[0]}. Pass lake['transcript'], or rows of it."
+            )
         scores = frames.chosen_columns(schema, expressions) if expressions is not None else frames.expression_columns(schema)
         return [*(name for name in _COLUMNS if name in schema.names), *scores]
 
@@ -162,7 +166,9 @@ def _messages(rows: pa.Table, part: pa.Table, first: int, events: Any, width_in:
     text_in = min(_BUBBLE_IN, width_in - _TIMES_IN - _INDENT_IN) - 2 * _PAD_IN
     found = []
     for at, (speaker, text) in enumerate(zip(part["speaker"].to_pylist(), part["message_text"].to_pylist(), strict=True)):
-        known = [(column, labels[column], float(score)) for column, score in zip(scores, values[at], strict=True) if np.isfinite(score)]
+        known = [
+            (column, labels[column], float(score)) for column, score in zip(scores, values[at], strict=True) if np.isfinite(score)
+        ]
         best = sorted(known, key=lambda each: -each[2])[:_STRONGEST]
         now = times[at]
         since_s = None if now is None or began is None else (now - began) / 1e6
@@ -186,7 +192,9 @@ def _marks(events: Any, rows: pa.Table, times: Sequence[int | None], first: int)
     if "chat_id" in table.column_names and "chat_id" in rows.column_names:
         table = table.filter(pc.equal(frames.texts(table, "chat_id"), frames.texts(rows, "chat_id")[0]))
     happened = zip(table["type"].to_pylist(), _micros(table["timestamp"]), strict=True)
-    for kind, when in sorted((each for each in happened if each[0] in _MARKS and each[1] is not None), key=lambda each: each[1] or 0):
+    for kind, when in sorted(
+        (each for each in happened if each[0] in _MARKS and each[1] is not None), key=lambda each: each[1] or 0
+    ):
         later = next((at for at, time in enumerate(times) if time is not None and time >= (when or 0)), None)
         if later is not None and (later > 0 or first == 1):
             marks[later].append(_MARKS[kind])
@@ -206,8 +214,9 @@ def _palette(messages: Sequence[_Message], colours: str, look: Theme) -> dict[st
     columns = [column for column, _ in counts.most_common()]
     if colours == "hume":
         return dict(zip(columns, series_colours(columns, colours, look), strict=True))
-    named = columns[: len(look.series)]
-    return dict(zip(named, series_colours(named, colours, look), strict=True))
+    # what is near the colour of text or of grey would say nothing as a shade
+    shades = [each for each in series_colours(look.series, colours, look) if max(to_rgb(each)) - min(to_rgb(each)) > _VIVID]
+    return dict(zip(columns, shades, strict=False))
 
 
 def _said(messages: Sequence[_Message], total: int, first: int, colours: str, palette: dict[str, str]) -> str:
@@ -216,9 +225,9 @@ def _said(messages: Sequence[_Message], total: int, first: int, colours: str, pa
         left_out = total - len(messages)
         said.append(f"{first:,} to {first + len(messages) - 1:,} are drawn, {left_out:,} left out")
     if any(message.best for message in messages):
-        said.append("shaded by the strongest expression of the voice, darker is stronger")
+        said.append("shaded by the strongest expression of the voice, more colour is stronger")
     if colours != "hume" and any(message.best and message.best[0][0] not in palette for message in messages):
-        said.append("grey: one that is the strongest less often than eight others")
+        said.append("grey: one that is the strongest less often than those in colour")
     return "; ".join(said)
 
 
@@ -297,4 +306,5 @@ def _write(ax: Axes, text: str, at: tuple[float, float], colour: str, size_pt: f
 
 
 def _mixed(ground: str, colour: str, share: float) -> str:
-    return to_hex([(1 - share) * a + share * b for a, b in zip(to_rgb(ground), to_rgb(colour), strict=True)])
+    red, green, blue = ((1 - share) * a + share * b for a, b in zip(to_rgb(ground), to_rgb(colour), strict=True))
+    return to_hex((red, green, blue))

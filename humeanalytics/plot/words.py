@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Mapping
 from functools import cache, lru_cache
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
@@ -24,14 +26,17 @@ _OTHER_SCRIPTS = (
 )
 #: What shapes other characters and is nothing by itself.
 _UNSEEN = re.compile("[\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff\U0001f3fb-\U0001f3ff]")
+#: Not the space that must not be broken at.
+_SPACES = re.compile(r"[^\S\xa0]+")
 _NOT_FIRST = frozenset("、。，．・：；？！」』）］｝〉》】ー…’”,.:;?!)]}")
 
 
 def families() -> list[str]:
     """Return the names of fonts to take letters from, the first that has one: matplotlib's own, then those of other scripts."""
     wanted: list[str] = []
+    settings: Mapping[str, Any] = mpl.rcParams  # type: ignore[assignment]
     for name in mpl.rcParams["font.family"]:
-        wanted += mpl.rcParams.get(f"font.{name}", [name])
+        wanted += settings.get(f"font.{name}", [name])
     return list(_installed(tuple(wanted)))
 
 
@@ -56,7 +61,7 @@ def drawable(text: str) -> str:
     ('one two', '□')
     """
     letters = _letters(tuple(families()))
-    plain = " ".join(_UNSEEN.sub("", unicodedata.normalize("NFC", text)).split())
+    plain = _SPACES.sub(" ", _UNSEEN.sub("", unicodedata.normalize("NFC", text))).strip()
     return "".join(each if ord(each) in letters else NO_LETTER for each in plain if unicodedata.category(each) != "Cc")
 
 
