@@ -3,56 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from posixpath import basename
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from humeanalytics.analysis import frames, over_time
-from humeanalytics.analysis.covered_time import Floats
-from humeanalytics.analysis.observations import MEASURE, PRESENCE, SCORE, refuse_long
+from humeanalytics.analysis import frames
+from humeanalytics.analysis.observations import PRESENCE
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas, words
-from humeanalytics.plot.groups import counted, grouped, plural
-from humeanalytics.plot.likeness import alike_first
+from humeanalytics.plot.fields import ORDERS, Field, Order, of_groups, of_time, ordered
 from humeanalytics.plot.theme import Theme, ThemeName, colour_map, ink_on, theme_of
 from humeanalytics.plot.time_axis import set_time_axis
 
-Order = Literal["strength", "likeness", "given"]
-_ORDERS = {"strength": "highest mean first", "likeness": "what rises and falls together stands together", "given": ""}
 _WIDTH_IN, _LEAST_WIDTH_IN, _ROW_IN, _LOW_ROW_IN, _WIDEST_CELL_IN = 9.0, 6.2, 0.27, 0.19, 1.35
-_LEAST_CELL_IN, _SCALE_ROOM_IN, _MOST_GROUPS, _MOST_CELLS = 0.2, 1.05, 400, 180
+_LEAST_CELL_IN, _SCALE_ROOM_IN = 0.2, 1.05
 _NAME_IN = 1.7
 _SLANT_DEGREES, _SLANT_COS, _SLANT_SIN = 40, 0.77, 0.65
 #: What is left of means that are 0.
 _ROUNDING = 1e-9
-_NICE_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """What is drawn: a row an expression, a column a group or a stretch of time."""
-
-    values: Floats
-    labels: list[str]
-    names: list[str]
-    edges_s: Floats | None
-    measure: str
-    what: str
-    title: str
-
-    @property
-    def centre(self) -> float | None:
-        """What is usual, where the values say how far from it each is."""
-        how = self.measure.partition(" of ")[0]
-        return {"z": 0.0, "difference": 0.0, "share": 1.0}.get(how)
 
 
 def heatmap(
@@ -106,17 +79,17 @@ def heatmap(
         >>> ax = heatmap(ha.baseline(lake["prosody_labelled"]), by="condition", k=12)  # doctest: +SKIP
     """
     look = theme_of(theme)
-    if order not in _ORDERS:
-        raise UsageError(f"order is {order!r}; it is one of {', '.join(_ORDERS)}.")
+    if order not in ORDERS:
+        raise UsageError(f"order is {order!r}; it is one of {', '.join(ORDERS)}.")
     if k is not None and k < 1:
         raise UsageError(f"k is {k}; at least one expression must be drawn.")
     synthetic = frames.is_synthetic(frame) if synthetic is None else synthetic
     if by is None:
-        field = _of_time(frame, expressions, recording, person, every_s)
+        field = of_time(frame, expressions, recording, person, every_s)
     else:
-        field = _of_groups(frame, expressions, by, unit, mixed_settings=mixed_settings)
-    field, left_out = _ordered(field, order, k)
-    said = [field.what, *([_ORDERS[order]] if len(field.labels) > 2 and _ORDERS[order] else []), *left_out]
+        field = of_groups(frame, expressions, by, unit, mixed_settings=mixed_settings)
+    field, left_out = ordered(field, order, k)
+    said = [field.what, *([ORDERS[order]] if len(field.labels) > 2 and ORDERS[order] else []), *left_out]
     subtitle = "; ".join(said)
     whole_figure = ax is None
     sizes = _Sizes.of(field, subtitle)
@@ -132,94 +105,6 @@ def heatmap(
     scales = "Different expressions are on different scales: compare within a row." if apart else ""
     canvas.footer(ax, look, synthetic=synthetic, whole_figure=whole_figure, said=scales, below_pt=sizes.below_pt(field))
     return ax
-
-
-def _of_groups(frame: Any, expressions: Any, by: str, unit: str | None, *, mixed_settings: bool) -> _Field:
-    groups = grouped(frame, expressions, by, unit, mixed_settings=mixed_settings)
-    if len(groups.names) > _MOST_GROUPS:
-        raise UsageError(
-            f"{by} has {len(groups.names):,} values; {_MOST_GROUPS} at most can be told apart. Take a label that groups them."
-        )
-    means = groups.means() if unit is None else groups.means_of_units()
-    measure = groups.observations.measure
-    mean = "share of time above the cutoff" if measure == PRESENCE else f"mean {measure}"
-    if unit is not None:
-        what = f"A field is the mean of its {plural(unit)}' means"
-        names = [f"{name}\nn = {n:,}" for name, n in zip(groups.names, groups.n_units, strict=True)]
-        if groups.n_unlabelled:
-            what += f" ({groups.n_unlabelled:,} rows have no {unit} and are left out)"
-    else:
-        names = groups.names
-        what = f"A field is the {mean} of a group, {groups.observations.method}; {counted(int(groups.n_rows.sum()), 'row')}"
-    return _Field(
-        means.T, groups.labels, names, None, measure, what, f"Expressions by {by.removesuffix('_id').replace('_', ' ')}"
-    )
-
-
-def _of_time(frame: Any, expressions: Any, recording: str | None, person: str | None, every_s: float | None) -> _Field:
-    def wanted(schema: pa.Schema) -> list[str]:
-        refuse_long(schema)
-        keys = (*frames.RECORDING_COLUMNS, "scoring_id", *frames.PERSON_COLUMNS, "begin_s", "end_s", "time_s", MEASURE)
-        return [*(name for name in keys if name in schema.names), *frames.chosen_columns(schema, expressions)]
-
-    rows = frames.one_recording(frames.read_columns(frame, wanted), recording)
-    if rows.num_rows == 0:
-        raise UsageError("Nothing to draw: the frame has no rows.")
-    columns = frames.chosen_columns(rows.schema, expressions)
-    whose = frames.person_column(rows.schema)
-    if whose is not None and person is None:
-        there = pc.unique(frames.texts(rows, whose)).to_pylist()
-        if len(there) > 1:
-            shown = ", ".join(repr(each) for each in there[:8])
-            raise UsageError(f"Several people do not fit into one heatmap: choose one with person=..., of {shown}.")
-    ends = [frames.numbers(rows, name if name in rows.column_names else "time_s") for name in ("begin_s", "end_s")]
-    if not all(np.isfinite(each).any() for each in ends):
-        raise UsageError("Nothing to draw: no row of this recording has a time.")
-    length_s = float(np.nanmax(ends[1]) - min(np.nanmin(ends[0]), 0.0))
-    if every_s is None:
-        every_s = float(next((cell for cell in _NICE_S if length_s / cell <= _MOST_CELLS), length_s / _MOST_CELLS))
-    scores = over_time.timeline(rows, columns, person=person, every_s=every_s)
-    at = np.round(frames.numbers(scores, "begin_s") / every_s).astype(np.int64)
-    first = min(int(at.min()), 0) if at.min() * every_s < 0.2 * length_s else int(at.min())
-    values = np.full((len(columns), int(at.max()) - first + 1), np.nan)
-    for row, column in enumerate(columns):
-        values[row, at - first] = frames.numbers(scores, column)
-    measures = pc.unique(frames.texts(rows, MEASURE)).to_pylist() if MEASURE in rows.column_names else [SCORE]
-    if len(measures) > 1:
-        raise UsageError(f"The frame mixes measures: {', '.join(map(str, measures))}. Draw each by itself.")
-    mean = "share of time above the cutoff" if measures[0] == PRESENCE else f"mean {measures[0]}"
-    file = frames.texts(rows, "file")[0].as_py() if "file" in rows.column_names else None
-    title = (basename(file) if file else "Expressions over time") + (f", {person}" if person is not None else "")
-    return _Field(
-        values,
-        [frames.label_of(rows.schema.field(column)) for column in columns],
-        [],
-        np.arange(first, first + values.shape[1] + 1, dtype=np.float64) * every_s,
-        measures[0] or SCORE,
-        f"A field is the {mean} over {every_s:g} s; {counted(rows.num_rows, 'row')}",
-        title,
-    )
-
-
-def _ordered(field: _Field, order: Order, k: int | None) -> tuple[_Field, list[str]]:
-    known = np.isfinite(field.values)
-    if not known.any():
-        raise UsageError(f"Nothing to draw: no row has a score of {', '.join(field.labels[:6])}.")
-    counts = known.sum(axis=1)
-    means = np.divide(np.where(known, field.values, 0).sum(axis=1), counts, out=np.full(len(counts), -np.inf), where=counts > 0)
-    rows = np.argsort(-means, kind="stable")
-    rows = rows[counts[rows] > 0]
-    said = []
-    if empty := len(counts) - len(rows):
-        said.append(f"{empty} without any score {'is' if empty == 1 else 'are'} left out")
-    if k is not None and k < len(rows):
-        said.append(f"the {k} highest of {len(rows)} expressions")
-        rows = rows[:k]
-    if order == "given":
-        rows = np.sort(rows)
-    elif order == "likeness":
-        rows = rows[alike_first(field.values[rows])]
-    return replace(field, values=field.values[rows], labels=[field.labels[at] for at in rows]), said
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +123,7 @@ class _Sizes:
     above: float
 
     @staticmethod
-    def of(field: _Field, subtitle: str) -> _Sizes:
+    def of(field: Field, subtitle: str) -> _Sizes:
         rows, columns = field.values.shape
         row = _ROW_IN if rows <= 24 else _LOW_ROW_IN
         left = 0.35 + max(words.text_width_in(label, _label_pt(row)) for label in field.labels)
@@ -256,7 +141,7 @@ class _Sizes:
             width, left, cell, row, columns, rows, slanted, name, every, canvas.headroom_in(subtitle, width - left - 0.2)
         )
 
-    def names(self, field: _Field) -> list[str]:
+    def names(self, field: Field) -> list[str]:
         """Return what is written below the columns that have room for a name."""
         shown = field.names[:: self.every]
         if not self.slanted:
@@ -267,14 +152,14 @@ class _Sizes:
     def has_room_for_values(self) -> bool:
         return self.cell >= 0.42 and self.row >= _ROW_IN
 
-    def below_pt(self, field: _Field) -> float:
+    def below_pt(self, field: Field) -> float:
         """Return where the footer stands, below the names of groups or the words of the time axis."""
         if not self.slanted:
             return 42.0 if field.edges_s is not None else 34.0 if any("\n" in name for name in field.names) else 26.0
         longest = max(words.text_width_in(name, canvas.SMALL_PT) for name in self.names(field))
         return 72 * (_SLANT_SIN * longest + 0.3)
 
-    def axes(self, field: _Field) -> Axes:
+    def axes(self, field: Field) -> Axes:
         made = canvas.new_axes(
             self.width,
             [self.row * self.rows],
@@ -291,7 +176,7 @@ def _label_pt(row_in: float) -> float:
     return canvas.LABEL_PT if row_in >= _ROW_IN else canvas.SMALL_PT
 
 
-def _norm(field: _Field) -> Normalize:
+def _norm(field: Field) -> Normalize:
     low, high = float(np.nanmin(field.values)), float(np.nanmax(field.values))
     if (centre := field.centre) is not None:
         reach = max(high - centre, centre - low)
@@ -305,7 +190,7 @@ def _norm(field: _Field) -> Normalize:
     return Normalize(low, high if high > low else low + 1.0)
 
 
-def _draw(ax: Axes, field: _Field, norm: Normalize, look: Theme, *, values: bool) -> None:
+def _draw(ax: Axes, field: Field, norm: Normalize, look: Theme, *, values: bool) -> None:
     rows, columns = field.values.shape
     edges = np.arange(columns + 1) - 0.5 if field.edges_s is None else field.edges_s
     colours = colour_map(look.diverging if field.centre is not None else look.sequential)
@@ -339,7 +224,7 @@ def _draw(ax: Axes, field: _Field, norm: Normalize, look: Theme, *, values: bool
             ax.text(column, row, text, ha="center", va="center_baseline", color=ink, fontsize=7.5, zorder=3)
 
 
-def _name(ax: Axes, field: _Field, sizes: _Sizes, look: Theme) -> None:
+def _name(ax: Axes, field: Field, sizes: _Sizes, look: Theme) -> None:
     ax.set_yticks(range(len(field.labels)), [words.shown(label) for label in field.labels], fontsize=_label_pt(sizes.row))
     ax.tick_params(axis="y", colors=look.text)
     if field.edges_s is not None:
@@ -352,7 +237,7 @@ def _name(ax: Axes, field: _Field, sizes: _Sizes, look: Theme) -> None:
     ax.tick_params(axis="x", colors=look.text)
 
 
-def _scale(ax: Axes, field: _Field, norm: Normalize, look: Theme) -> None:
+def _scale(ax: Axes, field: Field, norm: Normalize, look: Theme) -> None:
     """Draw what the colours mean to the right of the fields, and what is grey where anything is."""
     extent, dpi = ax.get_window_extent(), canvas.figure_of(ax).dpi
     width_in, height_in = extent.width / dpi, extent.height / dpi

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from posixpath import basename
 from typing import Any
 
@@ -13,19 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
 from humeanalytics.analysis import doubts, frames
-from humeanalytics.analysis.covered_time import Floats, Integers, merged_spans
+from humeanalytics.analysis.covered_time import Floats
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas, words
+from humeanalytics.plot.spans import PEOPLE, Spans, Strips
 from humeanalytics.plot.theme import Theme, ThemeName, theme_of
 from humeanalytics.plot.time_axis import set_time_axis
 
 _WIDTH_IN, _STRIP_IN, _GAP_ROWS, _NAME_IN, _NUMBER_IN = 9.6, 0.25, 0.45, 2.1, 0.72
 _MOST_STRIPS, _HEIGHT = 40, 0.66
 _KEY_PT, _BETWEEN_KEYS_PT = 8.0, 26.0
-#: Of so many stretches, gaps that are narrower than this share of the axis are closed: they would not show.
-_MANY_SPANS, _NARROW = 4000, 1 / 3000
-#: As `humeanalytics.quality` has it: a step so much longer than the usual one means that a face was lost.
-_LOST_STEPS = 1.5
 #: Numbers of `humeanalytics.quality` that are written beside the strips, where it can tell them, and what they are called.
 _NUMBERS = {
     "coverage": "covered",
@@ -35,27 +31,7 @@ _NUMBERS = {
     "low_confidence": "unsure",
     "low_speaker_confidence": "who?",
 }
-_PEOPLE = (*frames.PERSON_COLUMNS, "channel")
 _TIMES = ("begin_s", "end_s", "time_s", "duration_s")
-
-
-@dataclass(frozen=True, slots=True)
-class _Spans:
-    """Stretches of time, each of a strip."""
-
-    begin_s: Floats
-    end_s: Floats
-    strip: Integers
-
-    def of(self, strips: int) -> _Spans:
-        """Return those of the first strips."""
-        kept = self.strip < strips
-        return _Spans(self.begin_s[kept], self.end_s[kept], self.strip[kept])
-
-    def closed(self, gap_s: float) -> _Spans:
-        """Return longer stretches, without the gaps that are this short."""
-        begin_s, end_s, strip = merged_spans(self.begin_s, self.end_s + gap_s, self.strip)
-        return _Spans(begin_s, end_s - gap_s, strip)
 
 
 def coverage(
@@ -102,8 +78,8 @@ def coverage(
     if recording is not None:
         table = frames.one_recording(table, recording)
     quality = doubts.quality(table, sure=sure, tolerated=tolerated).to_pylist()
-    strips = _Strips.of(table, quality)
     drawn = min(len(quality), _MOST_STRIPS)
+    strips = Strips.of(table, quality, drawn)
     quality = quality[:drawn]
     numbers = [name for name in _NUMBERS if any(row[name] is not None for row in quality)]
     subtitle = _subtitle(strips, drawn, numbers, sure, tolerated)
@@ -114,7 +90,7 @@ def coverage(
     canvas.style(ax, look, whole_figure=whole_figure)
     places = np.array([place for place, _, _ in names])
     colours = {"whole": look.grid, "measured": look.series[0], "shared": look.series[1], "lost": look.series[3]}
-    known = _Spans(np.zeros(len(strips.length_s)), strips.length_s, np.arange(len(strips.length_s)))
+    known = Spans(np.zeros(len(strips.length_s)), strips.length_s, np.arange(len(strips.length_s)))
     for what, spans in (("whole", known), ("measured", strips.measured), ("lost", strips.lost), ("shared", strips.shared)):
         _draw(ax, strips.shown(spans.of(drawn)), places, colours[what], what)
     _axis(ax, strips, drawn, look)
@@ -135,7 +111,7 @@ def _read(frame: Any) -> pa.Table:
             )
         more = ("scoring_id", "measured", "confidence", "prob", "speaker_confidence", "name", "probability")
         scores = frames.expression_columns(schema)
-        listed = (*frames.RECORDING_COLUMNS, *_PEOPLE, *_TIMES, *more, *scores)
+        listed = (*frames.RECORDING_COLUMNS, *PEOPLE, *_TIMES, *more, *scores)
         return [name for name in listed if name in schema.names]
 
     table = frames.read_columns(frame, wanted)
@@ -144,103 +120,7 @@ def _read(frame: Any) -> pa.Table:
     return table
 
 
-@dataclass(frozen=True, slots=True)
-class _Strips:
-    """What is drawn of all strips, numbered as the rows of `quality` are; ``length_s`` is up to where each recording goes."""
-
-    length_s: Floats
-    measured: _Spans
-    shared: _Spans
-    lost: _Spans
-    n_untimed: int
-    of_frames: bool
-
-    @property
-    def narrow_s(self) -> float | None:
-        """How short a gap is that does not show; None where there are so few stretches that all are drawn."""
-        many = max(len(self.measured.begin_s), len(self.shared.begin_s), len(self.lost.begin_s)) > _MANY_SPANS
-        return float(self.length_s.max()) * _NARROW if many else None
-
-    def shown(self, spans: _Spans) -> _Spans:
-        return spans if self.narrow_s is None else spans.closed(self.narrow_s)
-
-    @property
-    def named(self) -> list[tuple[str, str]]:
-        """What there is to be told apart, and what it is called."""
-        more = [("lost", "face lost")] if self.of_frames else [("shared", "others speak too")] if len(self.shared.begin_s) else []
-        return [("measured", "measured"), *more, ("whole", "not measured")]
-
-    @staticmethod
-    def of(table: pa.Table, quality: Sequence[dict[str, Any]]) -> _Strips:
-        keys = [name for name in frames.RECORDING_COLUMNS if name in table.column_names]
-        whose = [name for name in _PEOPLE if name in table.column_names][:1]
-        number, parts = frames.codes(table, [*keys, *whose])
-        place = {tuple(row[key] for key in [*keys, "person"]): at for at, row in enumerate(quality)}
-        strip = np.array([place[part if whose else (*part, None)] for part in parts])[number]
-        whole_of: dict[tuple[Any, ...], int] = {}
-        whole = np.array([whole_of.setdefault(tuple(row[key] for key in keys), len(whole_of)) for row in quality])
-        spans = {"begin_s", "end_s"} <= set(table.column_names)
-        begin, end = (frames.numbers(table, name if spans else "time_s") for name in ("begin_s", "end_s"))
-        timed = np.isfinite(begin) & np.isfinite(end)
-        if not timed.any():
-            raise UsageError("Nothing to draw: no row of the frame has a time.")
-        begin, end, its_strip = begin[timed], end[timed], strip[timed]
-        if spans:
-            measured, lost = _Spans(*merged_spans(begin, end, its_strip)), _NOTHING
-            shared = _at_once(measured, whole)
-        else:
-            measured, lost = _seen(begin, its_strip, whole)
-            shared = _NOTHING
-        ends = np.zeros(len(whole_of))
-        np.maximum.at(ends, whole[measured.strip], measured.end_s)
-        if "duration_s" in table.column_names:
-            lengths = frames.numbers(table, "duration_s")
-            np.fmax.at(ends, whole[strip], lengths)
-        return _Strips(ends[whole], measured, shared, lost, int(np.count_nonzero(~timed)), not spans)
-
-
-_NOTHING = _Spans(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
-
-
-def _at_once(measured: _Spans, whole: Integers) -> _Spans:
-    """Return where another strip of the same recording is measured too."""
-    found: list[tuple[float, float, int]] = []
-    order = np.lexsort((measured.begin_s, whole[measured.strip]))
-    under_way: list[int] = []
-    for at in order:
-        begin, strip = measured.begin_s[at], measured.strip[at]
-        under_way = [each for each in under_way if measured.end_s[each] > begin and whole[measured.strip[each]] == whole[strip]]
-        for other in under_way:
-            end = min(measured.end_s[other], measured.end_s[at])
-            found += [(begin, end, int(strip)), (begin, end, int(measured.strip[other]))]
-        under_way.append(int(at))
-    if not found:
-        return _NOTHING
-    begins, ends, strips = zip(*found, strict=True)
-    return _Spans(*merged_spans(np.array(begins), np.array(ends), np.array(strips)))
-
-
-def _seen(time_s: Floats, strip: Integers, whole: Integers) -> tuple[_Spans, _Spans]:
-    """Return where a face is in frame after frame, and where it is not between two frames that show it."""
-    order = np.lexsort((time_s, strip))
-    time_s, strip = time_s[order], strip[order]
-    kept = np.concatenate(([True], (np.diff(strip) != 0) | (np.diff(time_s) > 0)))
-    time_s, strip = time_s[kept], strip[kept]
-    within = np.diff(strip) == 0
-    step, its_whole = np.diff(time_s)[within], whole[strip[1:][within]]
-    usual = np.zeros(int(whole.max()) + 1)
-    for each in np.unique(its_whole):
-        steps = np.sort(step[its_whole == each])
-        usual[each] = steps[len(steps) // 2]
-    usual_s = usual[whole[strip]]
-    ends = np.concatenate((~within | (np.diff(time_s) > _LOST_STEPS * usual_s[:-1]), [True]))
-    begins = np.concatenate(([True], ends[:-1]))
-    spans = _Spans(time_s[begins], time_s[ends] + usual_s[ends], strip[begins])
-    lost = np.flatnonzero(np.diff(spans.strip) == 0)
-    return spans, _Spans(spans.end_s[lost], spans.begin_s[lost + 1], spans.strip[lost])
-
-
-def _subtitle(strips: _Strips, drawn: int, numbers: Sequence[str], sure: float, tolerated: float) -> str:
+def _subtitle(strips: Strips, drawn: int, numbers: Sequence[str], sure: float, tolerated: float) -> str:
     said = ["A strip is one person of one recording"]
     if strips.of_frames:
         said.append("a frame counts for the usual step to the next")
@@ -300,7 +180,7 @@ def _names_in(names: Sequence[tuple[float, str | None, str]]) -> tuple[float, fl
     return min(widest, _NAME_IN), min(people, 1.0) + 0.15 if people else 0.0
 
 
-def _draw(ax: Axes, spans: _Spans, places: Floats, colour: str, what: str) -> None:
+def _draw(ax: Axes, spans: Spans, places: Floats, colour: str, what: str) -> None:
     if len(spans.begin_s) == 0:
         return
     top, bottom = places[spans.strip] - _HEIGHT / 2, places[spans.strip] + _HEIGHT / 2
@@ -316,7 +196,7 @@ def _draw(ax: Axes, spans: _Spans, places: Floats, colour: str, what: str) -> No
     ax.add_collection(PolyCollection(list(corners), facecolors=colour, linewidths=0, label=what, zorder=2), autolim=False)
 
 
-def _axis(ax: Axes, strips: _Strips, drawn: int, look: Theme) -> None:
+def _axis(ax: Axes, strips: Strips, drawn: int, look: Theme) -> None:
     end = float(strips.length_s[:drawn].max())
     begin = min(0.0, float(strips.measured.begin_s.min()))
     ax.set_xlim(begin, end if end > begin else begin + 1.0)
