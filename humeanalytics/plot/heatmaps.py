@@ -130,7 +130,7 @@ class _Sizes:
         room = _WIDTH_IN - left - _SCALE_ROOM_IN
         cell = room / columns if field.edges_s is not None else min(_WIDEST_CELL_IN, room / columns)
         lines = [line for name in field.names for line in name.split("\n")]
-        slanted = max((words.text_width_in(line, canvas.SMALL_PT) for line in lines), default=0.0) + 0.1 > cell
+        slanted = bool(lines) and max(words.text_width_in(line, canvas.SMALL_PT) for line in lines) + 0.1 > cell
         if slanted:
             left = max(left, 1.25)
             cell = min(cell, (_WIDTH_IN - left - _SCALE_ROOM_IN) / columns)

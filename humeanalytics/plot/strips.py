@@ -86,7 +86,7 @@ def coverage(
     whole_figure = ax is None
     names = _names(quality)
     if ax is None:
-        ax = _new_axes(names, len(numbers), subtitle, _key_in(strips.named))
+        ax = _new_axes(names, len(numbers), subtitle, _key_in(strips.named), noted=synthetic)
     canvas.style(ax, look, whole_figure=whole_figure)
     places = np.array([place for place, _, _ in names])
     colours = {"whole": look.grid, "measured": look.series[0], "shared": look.series[1], "lost": look.series[3]}
@@ -157,7 +157,7 @@ def _names(quality: Sequence[dict[str, Any]]) -> list[tuple[float, str | None, s
     return found
 
 
-def _new_axes(names: Sequence[tuple[float, str | None, str]], numbers: int, subtitle: str, key_in: float) -> Axes:
+def _new_axes(names: Sequence[tuple[float, str | None, str]], numbers: int, subtitle: str, key_in: float, *, noted: bool) -> Axes:
     left_in = 0.35 + _names_in(names)[0] + _names_in(names)[1]
     right_in = 0.35 + _NUMBER_IN * numbers
     above_pt = 22.0 + (_KEY_PT if key_in <= _WIDTH_IN - left_in - right_in else 2.5 * _KEY_PT)
@@ -168,7 +168,7 @@ def _new_axes(names: Sequence[tuple[float, str | None, str]], numbers: int, subt
         left_in=left_in,
         right_in=right_in,
         above_in=canvas.headroom_in(subtitle, _WIDTH_IN - left_in - 0.2, above_pt=above_pt),
-        below_in=0.95,
+        below_in=0.95 if noted else 0.65,
         gap_in=0.0,
     )[0]
 

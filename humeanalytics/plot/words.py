@@ -88,11 +88,13 @@ def fitted(text: str, size_pt: float, width_in: float, *, bold: bool = False) ->
     """Return some words, their middle left out where they would be wider than that."""
 
     def kept(half: int) -> str:
-        return text if 2 * half >= len(text) else f"{text[:half]}…{text[-half:]}"
+        return f"{text[:half]}…{text[-half:]}"
 
-    halves = range(1, (len(text) + 1) // 2 + 1)
+    if text_width_in(text, size_pt, bold=bold) <= width_in:
+        return text
+    halves = range(1, len(text) // 2 + 1)
     fitting = bisect_right(halves, width_in, key=lambda half: text_width_in(kept(half), size_pt, bold=bold))
-    return kept(halves[max(fitting, 1) - 1]) if text else text
+    return kept(max(fitting, 1))
 
 
 def wrapped(text: str, size_pt: float, width_in: float) -> list[str]:

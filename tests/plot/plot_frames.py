@@ -51,3 +51,65 @@ def faces(seconds: float = 60.0, people: int = 1, file: str = "greeting.mp4") ->
         for at in range(people)
     ]
     return pa.concat_tables(parts)
+
+
+def study(
+    people: int = 12, rows: int = 10, conditions: tuple[str, ...] = ("control", "treated"), effect: float = 0.15, seed: int = 4
+) -> pa.Table:
+    """Interviews of people, every other one treated: more joy and less anger, by ``effect``."""
+    rng = np.random.default_rng(seed)
+    person = np.repeat(np.arange(people), rows)
+    which = person % len(conditions)
+    begin = np.tile(np.arange(rows) * 3.0, people)
+    made = {
+        name: 0.4 - 0.03 * at + rng.normal(0, 0.04, people)[person] + rng.normal(0, 0.08, len(person))
+        for at, name in enumerate(EXPRESSIONS)
+    }
+    made["joy"] = made["joy"] + effect * which
+    made["anger"] = made["anger"] - effect * which
+    return pa.table(
+        {
+            "recording_id": [f"{at:064x}" for at in person],
+            "file": [f"interview_{at:02}.wav" for at in person],
+            "participant": [f"P{at:02}" for at in person],
+            "condition": [conditions[at] for at in which],
+            "begin_s": begin,
+            "end_s": begin + 2.0,
+            **{name: pa.array(np.clip(values, 0, None), pa.float32()) for name, values in made.items()},
+        }
+    )
+
+
+def conversation(texts: tuple[str | None, ...] = ("Hello!", "Where is my parcel?", "It left the depot.", "You said that.")) -> pa.Table:
+    """Messages of caller and assistant in turn, ten seconds apart; the second has no scores."""
+    rows = len(texts)
+    values = {name: [0.2 + 0.1 * ((at + row) % 6) if row != 1 else None for row in range(rows)] for at, name in enumerate(EXPRESSIONS)}
+    return pa.table(
+        {
+            "chat_id": ["0123456789abcdef"] * rows,
+            "timestamp": pa.array([1_767_225_600_000_000 + 10_000_000 * row for row in range(rows)], pa.timestamp("us", "UTC")),
+            "ordinal": list(range(rows)),
+            "speaker": ["caller" if row % 2 == 0 else "assistant" for row in range(rows)],
+            "message_text": pa.array(texts, pa.string()),
+            **{name: pa.array(each, pa.float32()) for name, each in values.items()},
+        }
+    )
+
+
+def filmed(times: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 4.0), people: int = 1) -> pa.Table:
+    """Faces with boxes in a picture of 320 x 240 pixels."""
+    rows = [(time, person) for time in times for person in range(people)]
+    seconds = np.array([time for time, _ in rows])
+    return pa.table(
+        {
+            "recording_id": ["c" * 64] * len(rows),
+            "file": ["012_greeting.mp4"] * len(rows),
+            "face_id": [f"face_{person}" for _, person in rows],
+            "time_s": seconds,
+            "box_x": [20.0 + 150.0 * person for _, person in rows],
+            "box_y": [60.0] * len(rows),
+            "box_w": [90.0] * len(rows),
+            "box_h": [110.0] * len(rows),
+            **scores(seconds * 9),
+        }
+    )
