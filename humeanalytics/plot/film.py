@@ -110,7 +110,7 @@ def _said(found: Sequence[Moment], pictures: Sequence[Still], strongest: bool, p
         said.append("frames in which one was furthest above its mean in this recording (in its standard deviations)")
     outside = sum(_is_outside(face, picture) for moment, picture in zip(found, pictures, strict=True) for face in moment.faces)
     if outside:
-        said.append(f"{outside} boxes lie outside the picture: is this the recording that was scored?")
+        said.append(f"outside the picture and not drawn: {outside} of the boxes (is this the recording that was scored?)")
     hidden = sum(max(len(moment.faces) - _MOST_FACES, 0) for moment in found)
     if hidden:
         said.append(f"words of {hidden} more faces are left out")

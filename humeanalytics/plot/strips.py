@@ -21,7 +21,7 @@ from humeanalytics.plot.time_axis import set_time_axis
 
 _WIDTH_IN, _STRIP_IN, _GAP_ROWS, _NAME_IN, _NUMBER_IN = 9.6, 0.25, 0.45, 2.1, 0.72
 _MOST_STRIPS, _HEIGHT = 40, 0.66
-_KEY_PT, _BETWEEN_KEYS_PT = 8.0, 26.0
+_KEY_PT, _BETWEEN_KEYS_PT, _TICK_IN = 8.0, 26.0, 0.75
 #: Numbers of `humeanalytics.quality` that are written beside the strips, where it can tell them, and what they are called.
 _NUMBERS = {
     "coverage": "covered",
@@ -200,7 +200,7 @@ def _axis(ax: Axes, strips: Strips, drawn: int, look: Theme) -> None:
     end = float(strips.length_s[:drawn].max())
     begin = min(0.0, float(strips.measured.begin_s.min()))
     ax.set_xlim(begin, end if end > begin else begin + 1.0)
-    set_time_axis(ax.xaxis, 8)
+    set_time_axis(ax.xaxis, max(2, int(ax.get_window_extent().width / canvas.figure_of(ax).dpi / _TICK_IN)))
     long = end >= 3600
     ax.set_xlabel(
         f"time in the recording ({'h:mm:ss' if long else 'm:ss'})", color=look.muted, fontsize=canvas.LABEL_PT, labelpad=6

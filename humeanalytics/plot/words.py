@@ -109,13 +109,13 @@ def wrapped(text: str, size_pt: float, width_in: float) -> list[str]:
     lines = []
     while pieces:
         fitting = bisect_right(
-            range(1, len(pieces) + 1), width_in, key=lambda n: text_width_in("".join(pieces[:n]).rstrip(), size_pt)
+            range(1, len(pieces) + 1), width_in, key=lambda n: text_width_in("".join(pieces[:n]).rstrip(" "), size_pt)
         )
         taken = max(fitting, 1)
         # what must not begin a line takes the letter before it along
         while 1 < taken < len(pieces) and pieces[taken][0] in _NOT_FIRST:
             taken -= 1
-        lines.append("".join(pieces[:taken]).rstrip())
+        lines.append("".join(pieces[:taken]).rstrip(" "))
         pieces = pieces[taken:]
     return lines
 
