@@ -2,14 +2,17 @@
 
     python tests/benchmarks/analysis.py --rows 1000000
 
-Prints processor time, of all cores, and the time on the clock.
+Prints processor time, of all cores, and the time on the clock. Of a picture it is the time until it is saved, with what the
+analysis takes that it draws; compare with the line of that analysis. `--pictures` measures those only.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,12 +59,20 @@ def measure(what: str, ask: Callable[[], Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    rows = parser.parse_args().rows
+    parser.add_argument("--pictures", action="store_true")
+    arguments = parser.parse_args()
+    rows = arguments.rows
     frame = faces(rows)
     film = frame.drop_columns(["recording_id", "scoring_id", "file", "face_id"]).set_column(
         0, "time_s", pa.array(np.arange(rows) / FPS)
     )
     ha.top(frame.slice(0, 1000))  # what is imported when it is first used
+    if not arguments.pictures:
+        analyses(frame, film)
+    pictures(frame, film)
+
+
+def analyses(frame: pa.Table, film: pa.Table) -> None:
     measure(
         "timeline, 4 expressions, every second",
         lambda: ha.timeline(film, ["joy", "anger", "fear", "awe"], every_s=1.0, smooth_s=5.0),
@@ -72,6 +83,23 @@ def main() -> None:
     measure("compare, 10,000 permutations of people", lambda: ha.compare(frame, "condition", "participant"))
     measure("summarise per participant", lambda: ha.summarise(frame))
     measure("baseline within participant", lambda: ha.baseline(frame))
+
+
+def pictures(frame: pa.Table, film: pa.Table) -> None:
+    four = ["joy", "anger", "fear", "awe"]
+    with tempfile.TemporaryDirectory() as folder:
+        png = Path(folder) / "picture.png"
+        ha.plot.save(ha.plot.top(frame.slice(0, 1000)), png)  # what is imported when it is first used
+        measure("picture of timeline, 4 expressions", lambda: ha.plot.save(ha.plot.timeline(film, four), png))
+        measure("picture of top 10, by condition", lambda: ha.plot.save(ha.plot.top(frame, by="condition"), png))
+        measure("picture of compare", lambda: ha.plot.save(ha.plot.compare(frame, "condition", "participant"), png))
+        measure("picture of heatmap by participant", lambda: ha.plot.save(ha.plot.heatmap(frame, by="participant"), png))
+        measure("picture of heatmap over time", lambda: ha.plot.save(ha.plot.heatmap(film), png))
+        measure(
+            "picture of distribution by condition",
+            lambda: ha.plot.save(ha.plot.distribution(frame, four, by="condition"), png),
+        )
+        measure("picture of coverage", lambda: ha.plot.save(ha.plot.coverage(frame), png))
 
 
 if __name__ == "__main__":

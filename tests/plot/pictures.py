@@ -30,7 +30,11 @@ _DPI, _SHRUNK, _BLUR = 100, 2, 2.0
 
 def coverage_frame() -> pa.Table:
     """Two speakers who speak over each other, in a recording of two minutes."""
-    return speech(2).append_column("duration_s", pa.array([120.0] * 24)).set_column(5, "end_s", pa.array(speech(2)["begin_s"].to_numpy() + 3.5))
+    return (
+        speech(2)
+        .append_column("duration_s", pa.array([120.0] * 24))
+        .set_column(5, "end_s", pa.array(speech(2)["begin_s"].to_numpy() + 3.5))
+    )
 
 
 PICTURES: dict[str, Callable[[], Axes]] = {

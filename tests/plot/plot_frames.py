@@ -80,10 +80,14 @@ def study(
     )
 
 
-def conversation(texts: tuple[str | None, ...] = ("Hello!", "Where is my parcel?", "It left the depot.", "You said that.")) -> pa.Table:
+def conversation(
+    texts: tuple[str | None, ...] = ("Hello!", "Where is my parcel?", "It left the depot.", "You said that."),
+) -> pa.Table:
     """Messages of caller and assistant in turn, ten seconds apart; the second has no scores."""
     rows = len(texts)
-    values = {name: [0.2 + 0.1 * ((at + row) % 6) if row != 1 else None for row in range(rows)] for at, name in enumerate(EXPRESSIONS)}
+    values = {
+        name: [0.2 + 0.1 * ((at + row) % 6) if row != 1 else None for row in range(rows)] for at, name in enumerate(EXPRESSIONS)
+    }
     return pa.table(
         {
             "chat_id": ["0123456789abcdef"] * rows,

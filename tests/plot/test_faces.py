@@ -27,9 +27,7 @@ def boxes(ax: Axes) -> list[tuple[float, ...]]:
 
 
 def times(ax: Axes) -> list[str]:
-    return [
-        text.get_text().split(" ")[0] for panel in ax.figure.axes for text in panel.texts if text.get_text()[:2] == "0:"
-    ]
+    return [text.get_text().split(" ")[0] for panel in ax.figure.axes for text in panel.texts if text.get_text()[:2] == "0:"]
 
 
 def test_boxes_and_words_of_one_moment() -> None:
@@ -81,7 +79,7 @@ def test_a_picture_is_the_one_shown_at_that_time() -> None:
 
 
 def test_a_time_that_the_video_does_not_have() -> None:
-    with pytest.raises(UsageError, match="last picture at 7.83 s, so none at 60 s. Are the rows of another recording"):
+    with pytest.raises(UsageError, match=r"last picture at 7\.83 s, so none at 60 s\. Are the rows of another recording"):
         faces(VIDEO, filmed((60.0,)))
     with pytest.raises(UsageError, match="times count from the beginning"):
         stills(VIDEO, [-1.0])

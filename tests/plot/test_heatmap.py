@@ -117,7 +117,7 @@ def test_time_keeps_its_gaps() -> None:
     times = np.array(mesh(ax).get_coordinates())[0, :, 0]
     silent = (times[:-1] >= 25) & (times[1:] <= 55)
     assert silent.sum() > 20 and values.mask[:, silent].all()
-    spoken = (times[:-1] < 2.0)
+    spoken = times[:-1] < 2.0
     assert not values.mask[:, spoken].any()
     assert ax.get_xlabel() == "time in the recording (m:ss)"
     assert "A field is the mean score over 0.5 s" in " ".join(words(ax)) or "over 1 s" in " ".join(words(ax))

@@ -115,7 +115,10 @@ def test_words_stand_apart_and_inside(people: int, theme: Any) -> None:
         (speech(rows=0), "no rows"),
         (pa.table({"joy": [0.5]}), "tells no times"),
         (pa.table({"time_s": pa.array([None], pa.float64()), "joy": [0.5]}), "no row of the frame has a time"),
-        (pa.table({"name": ["joy"], "probability": [0.5], "begin_s": [0.0], "end_s": [1.0]}), "audio_measurements or video_faces"),
+        (
+            pa.table({"name": ["joy"], "probability": [0.5], "begin_s": [0.0], "end_s": [1.0]}),
+            "audio_measurements or video_faces",
+        ),
     ],
 )
 def test_nothing_to_draw(frame: pa.Table, message: str) -> None:
