@@ -3,6 +3,8 @@
 A function takes any frame and an ``Axes`` (or makes one) and returns the ``Axes``. What must not enter: fetching,
 statistics (``analysis`` has them), ``show()``.
 
+An ``Axes`` of yours has to have room for title and labels: ``Figure(layout="constrained")`` makes it.
+
 Figures are made without pyplot, so none stays in memory and no display is needed; in a notebook the ``Axes`` shows itself.
 """
 

@@ -20,6 +20,8 @@ TITLE_PT, LABEL_PT, SMALL_PT = 13.0, 9.5, 8.5
 _FORMATS = (".png", ".svg", ".pdf")
 _SCREEN_DPI = 100
 _LINE_PT = 1.45 * SMALL_PT
+#: With few dots an inch, letters are drawn a little wider than they are.
+_SAFE = 0.95
 _SCALES = "Different expressions are on different scales."
 _SYNTHETIC = "Synthetic scores: made by the sandbox, not measured"
 
@@ -106,11 +108,15 @@ def headline(ax: Axes, theme: Theme, title: str, subtitle: str, *, above_pt: flo
 
 def headroom_in(subtitle: str, room_in: float, *, above_pt: float = 12.0) -> float:
     """Return how much room a title and its lines need above an axes, in a figure with so much room to the right."""
-    return (above_pt + _LINE_PT * (len(words.wrapped(subtitle, SMALL_PT, room_in)) - 1) + 44) / 72
+    return (above_pt + _LINE_PT * (len(words.wrapped(subtitle, SMALL_PT, _SAFE * room_in)) - 1) + 44) / 72
 
 
 def _room_in(ax: Axes) -> float:
-    return float(figure_of(ax).get_size_inches()[0] * (1 - ax.get_position().x0)) - 0.2
+    """Return how wide a title may be: up to the edge of a figure of ours; in another, beside which others may stand, the axes."""
+    figure = figure_of(ax)
+    if not isinstance(figure, Sheet):
+        return _SAFE * float(ax.get_window_extent().width / figure.dpi)
+    return _SAFE * (float(figure.get_size_inches()[0] * (1 - ax.get_position().x0)) - 0.2)
 
 
 def note(

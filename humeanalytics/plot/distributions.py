@@ -65,7 +65,7 @@ def distribution(
     """
     look = theme_of(theme)
     synthetic = frames.is_synthetic(frame) if synthetic is None else synthetic
-    groups = grouped(frame, expressions, by, unit, mixed_settings=mixed_settings)
+    groups = grouped(frame, expressions, by, unit, find_unit=True, mixed_settings=mixed_settings)
     if groups.observations.measure == PRESENCE:
         raise UsageError("Presence is 0 or 1, so it is not spread. Draw its shares with plot.heatmap or plot.compare.")
     if len(groups.names) > _MOST_GROUPS:

@@ -80,9 +80,12 @@ def grouped(
     by: str | None,
     unit: str | None,
     *,
+    find_unit: bool = False,
     mixed_settings: bool = False,
 ) -> Groups:
     """Read a frame by groups: the values of a column, or ``recording`` or ``speaker``; all rows are one where ``by`` is None.
+
+    Rows without a unit are left out, where there is one: ``unit``, or with ``find_unit`` the label of people that the frame has.
 
     Raises:
         UsageError: No rows, no such column, or what must not be taken together.
@@ -92,7 +95,8 @@ def grouped(
 
     def labels(schema: pa.Schema) -> list[str]:
         keys[:] = _keys_of(schema, by)
-        units[:] = [label_column(schema, unit, "to tell independent units by")] if unit is not None else _unit_of(schema)
+        found = _unit_of(schema) if find_unit else []
+        units[:] = found if unit is None else [label_column(schema, unit, "to tell independent units by")]
         return [*keys, *units]
 
     observations = observe(frame, expressions, labels, mixed_settings=mixed_settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from matplotlib.axes import Axes
@@ -107,3 +108,10 @@ def test_nothing_to_draw(frame: pa.Table, arguments: dict[str, Any], message: st
 def test_one_row_and_equal_scores() -> None:
     assert dots(distribution(pa.table({"participant": ["a"], "joy": [0.0]}))) == [[0.0]]
     assert len(dots(distribution(pa.table({"participant": ["a", "b"], "joy": [0.3, 0.3]}), "joy"))[0]) == 2
+
+
+@pytest.mark.parametrize(
+    "form", [lambda t: t.to_pandas(), pl.from_arrow, lambda t: t.to_reader()], ids=["pandas", "polars", "stream"]
+)
+def test_any_frame(form: Any) -> None:
+    assert words(distribution(form(study()), "joy", by="condition")) == words(distribution(study(), "joy", by="condition"))

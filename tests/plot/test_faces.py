@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from matplotlib.axes import Axes
@@ -134,3 +135,10 @@ def test_wrong_use(frame: pa.Table, arguments: dict[str, Any], message: str) -> 
 def test_scores_that_never_vary_have_no_strongest_moment() -> None:
     frame = filmed((1.0, 3.0)).select(["time_s", "box_x", "box_y", "box_w", "box_h"]).append_column("joy", pa.array([0.5, 0.5]))
     assert times(faces(VIDEO, frame, moments=1)) == ["0:01.0"]
+
+
+@pytest.mark.parametrize(
+    "form", [lambda t: t.to_pandas(), pl.from_arrow, lambda t: t.to_reader()], ids=["pandas", "polars", "stream"]
+)
+def test_any_frame(form: Any) -> None:
+    assert words(faces(VIDEO, form(filmed()), at=1.0)) == words(faces(VIDEO, filmed(), at=1.0))

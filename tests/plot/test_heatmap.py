@@ -65,6 +65,15 @@ def test_rows_without_a_unit_are_left_out_and_said() -> None:
         heatmap(frame.set_column(0, "who", pa.nulls(3, pa.string())), by="group", unit="who")
 
 
+def test_rows_whose_person_nobody_knows_count_where_no_unit_is_asked_for() -> None:
+    frame = study()
+    half = [name if at % 3 else None for at, name in enumerate(frame["participant"].to_pylist())]
+    known = heatmap(frame, by="condition")
+    assert np.array_equal(fields(heatmap(frame.set_column(2, "participant", pa.array(half)), by="condition")), fields(known))
+    ax = heatmap(frame.set_column(2, "participant", pa.array(half)), ["joy"], by="participant")
+    assert groups(ax)[-1] == "(none)"
+
+
 def test_the_order_is_as_asked_and_said() -> None:
     frame = pa.table({"g": ["1", "2", "3"], "joy": [0.1, 0.5, 0.9], "anger": [0.9, 0.5, 0.0], "awe": [0.0, 0.4, 0.9]})
     assert rows(heatmap(frame, by="g")) == ["Joy", "Anger", "Awe"]

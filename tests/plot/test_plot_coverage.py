@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -97,7 +98,7 @@ def test_of_very_many_stretches_narrow_gaps_are_closed_and_that_is_said() -> Non
 
 def test_rows_without_a_time_are_said() -> None:
     frame = pa.table({"begin_s": [0.0, None], "end_s": [1.0, None], "confidence": [0.9, 0.2]})
-    assert any("1 rows without a time are left out" in text for text in words(coverage(frame)))
+    assert "1 rows without a time are left out" in " ".join(words(coverage(frame)))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -124,3 +125,10 @@ def test_words_stand_apart_and_inside(people: int, theme: Any) -> None:
 def test_nothing_to_draw(frame: pa.Table, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         coverage(frame)
+
+
+@pytest.mark.parametrize(
+    "form", [lambda t: t.to_pandas(), pl.from_arrow, lambda t: t.to_reader()], ids=["pandas", "polars", "stream"]
+)
+def test_any_frame(form: Any) -> None:
+    assert words(coverage(form(speech(2)))) == words(coverage(speech(2)))

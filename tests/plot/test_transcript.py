@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -142,3 +143,10 @@ def test_lines_hold_all_letters_and_fit(words_: str, width_in: float) -> None:
     lines = wrapped(words_, 9.5, width_in)
     assert "".join(lines).replace(" ", "") == drawable(words_).replace(" ", "")
     assert all(text_width_in(line, 9.5) <= width_in + 1e-9 or len(line.strip()) == 1 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "form", [lambda t: t.to_pandas(), pl.from_arrow, lambda t: t.to_reader()], ids=["pandas", "polars", "stream"]
+)
+def test_any_frame(form: Any) -> None:
+    assert words(transcript(form(conversation()))) == words(transcript(conversation()))
