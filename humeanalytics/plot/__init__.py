@@ -10,6 +10,7 @@ Figures are made without pyplot, so none stays in memory and no display is neede
 
 from __future__ import annotations
 
+from humeanalytics.plot.agreements import agreement
 from humeanalytics.plot.canvas import save
 from humeanalytics.plot.distributions import distribution
 from humeanalytics.plot.film import faces
@@ -20,4 +21,4 @@ from humeanalytics.plot.strips import coverage
 from humeanalytics.plot.timelines import timeline
 from humeanalytics.plot.transcripts import transcript
 
-__all__ = ["compare", "coverage", "distribution", "faces", "heatmap", "save", "timeline", "top", "transcript"]
+__all__ = ["agreement", "compare", "coverage", "distribution", "faces", "heatmap", "save", "timeline", "top", "transcript"]

@@ -7,16 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from humeanalytics.analysis import comparisons, frames
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas, words
 from humeanalytics.plot.groups import counted, plural
+from humeanalytics.plot.intervals import Interval, draw_intervals, new_panels, signed, small
 from humeanalytics.plot.theme import Theme, ThemeName, readable, theme_of
 
 _ANSWER = {"expression", "group_a", "group_b", "difference", "ci_low", "ci_high", "q_value", "unit", "paired"}
-_WIDTH_IN, _ROW_IN, _MOST_PANELS = 8.6, 0.27, 6
+_WIDTH_IN, _MOST_PANELS = 8.6, 6
 #: Columns of numbers to the right of a forest: their heads, and where their right edges are, in points from the axes.
 _HEADS_PT = (("difference", 66.0), ("Hedges' g", 126.0), ("q", 172.0))
 _NUMBERS_IN, _NAME_IN = 2.55, 1.3
@@ -77,14 +77,24 @@ def compare(
         raise UsageError(f"{len(pairs)} pairs of groups do not fit into one Axes: name two groups=, or leave out ax.")
     subtitle = _subtitle(answer, pairs, discoveries, confidence)
     whole_figure = ax is None
-    panels = [ax] if ax is not None else _new_panels(pairs, subtitle)
+    above_pt = 30.0 if len(pairs) == 1 else 46.0
+    panels = (
+        [ax]
+        if ax is not None
+        else new_panels(
+            [row["expression"] for rows in pairs for row in rows],
+            [len(rows) for rows in pairs],
+            subtitle,
+            width_in=_WIDTH_IN,
+            numbers_in=_NUMBERS_IN,
+            above_pt=above_pt,
+        )
+    )
     reach = _reach(pairs)
     for panel, rows in zip(panels, pairs, strict=True):
         canvas.style(panel, look, whole_figure=whole_figure)
-        _draw(panel, rows, discoveries, look)
-        _axis(panel, rows, reach, look, named=len(pairs) > 1)
-        for label, row in zip(panel.get_yticklabels(), rows, strict=True):
-            label.set_fontweight("bold" if _passes(row, discoveries) else "normal")
+        draw_intervals(panel, [_interval(row, discoveries, look) for row in rows], _HEADS_PT, reach, look)
+        _head(panel, rows, look, named=len(pairs) > 1)
     measure = answer["measure"][0].as_py() if "measure" in answer.column_names else "score"
     panels[-1].set_xlabel(
         f"difference ({'share of time' if measure == 'presence' else measure})",
@@ -92,9 +102,7 @@ def compare(
         fontsize=canvas.LABEL_PT,
         labelpad=6,
     )
-    canvas.headline(
-        panels[0], look, _title(pairs) if title is None else title, subtitle, above_pt=30.0 if len(pairs) == 1 else 46.0
-    )
+    canvas.headline(panels[0], look, _title(pairs) if title is None else title, subtitle, above_pt=above_pt)
     scales = (
         ""
         if measure.startswith("z") or len(pairs[0]) == 1
@@ -178,22 +186,6 @@ def _subtitle(
     return text[0].upper() + text[1:]
 
 
-def _new_panels(pairs: Sequence[Sequence[Mapping[str, Any]]], subtitle: str) -> list[Axes]:
-    left_in = 0.35 + max(words.text_width_in(row["expression"], canvas.LABEL_PT, bold=True) for rows in pairs for row in rows)
-    above_pt = 30.0 if len(pairs) == 1 else 46.0
-    return list(
-        canvas.new_axes(
-            _WIDTH_IN,
-            [_ROW_IN * len(rows) + 0.1 for rows in pairs],
-            left_in=left_in,
-            right_in=_NUMBERS_IN,
-            above_in=canvas.headroom_in(subtitle, _WIDTH_IN - left_in - 0.2, above_pt=above_pt),
-            below_in=0.95,
-            gap_in=0.78,
-        )
-    )
-
-
 def _reach(pairs: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[float, float]:
     ends = [row[name] for rows in pairs for row in rows for name in ("difference", "ci_low", "ci_high") if row[name] is not None]
     low, high = min(0.0, *ends), max(0.0, *ends)
@@ -205,25 +197,20 @@ def _passes(row: Mapping[str, Any], discoveries: float) -> bool:
     return row["q_value"] is not None and bool(row["q_value"] <= discoveries)
 
 
-def _draw(ax: Axes, rows: Sequence[Mapping[str, Any]], discoveries: float, look: Theme) -> None:
-    for y, row in enumerate(rows):
-        passes = _passes(row, discoveries)
-        colour = (look.series[1] if row["difference"] > 0 else look.series[0]) if passes else look.muted
-        if row["ci_low"] is not None:
-            width = 2.4 if passes else 1.3
-            ax.plot([row["ci_low"], row["ci_high"]], [y, y], color=colour, linewidth=width, solid_capstyle="butt", zorder=2)
-        face = colour if passes else look.background
-        ax.plot([row["difference"]], [y], "o", markersize=6.5, color=colour, markerfacecolor=face, markeredgewidth=1.3, zorder=3)
+def _interval(row: Mapping[str, Any], discoveries: float, look: Theme) -> Interval:
+    return Interval(
+        row["expression"],
+        row["difference"],
+        row["ci_low"],
+        row["ci_high"],
+        _passes(row, discoveries),
+        look.series[1] if row["difference"] > 0 else look.series[0],
+        (signed(row["difference"]), signed(row["effect_size"], 2), small(row["q_value"])),
+    )
 
 
-def _axis(ax: Axes, rows: Sequence[Mapping[str, Any]], reach: tuple[float, float], look: Theme, *, named: bool) -> None:
-    ax.set_xlim(*reach)
-    ax.set_ylim(len(rows) - 0.4, -0.7)
-    ax.set_yticks(range(len(rows)), [words.shown(row["expression"]) for row in rows])
-    ax.tick_params(axis="y", colors=look.text)
-    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    ax.grid(True, axis="x", color=look.grid, linewidth=0.8)
-    ax.axvline(0.0, color=look.muted, linewidth=1.0, zorder=1.5)
+def _head(ax: Axes, rows: Sequence[Mapping[str, Any]], look: Theme, *, named: bool) -> None:
+    """Write above a panel which way is which, and of several which it is."""
     first = rows[0]
     room_in = ax.get_window_extent().width / canvas.figure_of(ax).dpi / 2 - 0.1
     sides = (
@@ -236,28 +223,3 @@ def _axis(ax: Axes, rows: Sequence[Mapping[str, Any]], reach: tuple[float, float
     if named:
         heading = f"{_short(first['group_b'])} against {_short(first['group_a'])}: {_units(rows)}"
         canvas.note(ax, heading, (0.0, 1.0), (0.0, 22.0), look.text, bold=True)
-    for head, right_pt in _HEADS_PT:
-        canvas.note(ax, head, (1.0, 1.0), (right_pt, 6.0), look.muted)
-    for y, row in enumerate(rows):
-        numbers = (_signed(row["difference"]), _signed(row["effect_size"], 2), _small(row["q_value"]))
-        for text, (_, right_pt) in zip(numbers, _HEADS_PT, strict=True):
-            ax.annotate(
-                text,
-                (1.0, y),
-                (right_pt, 0.0),
-                xycoords=ax.get_yaxis_transform(),
-                textcoords="offset points",
-                ha="right",
-                va="center_baseline",
-                color=look.muted,
-                fontsize=canvas.SMALL_PT,
-                annotation_clip=False,
-            )
-
-
-def _signed(number: float | None, digits: int = 3) -> str:
-    return "\N{EN DASH}" if number is None else f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _small(number: float | None) -> str:
-    return "\N{EN DASH}" if number is None else "< 0.001" if number < 0.001 else f"{number:.3f}"

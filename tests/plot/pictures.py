@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from plot_frames import conversation, faces, filmed, speech, study
+from plot_frames import agreed, conversation, faces, filmed, speech, study
 
 from humeanalytics import baseline, plot
 from humeanalytics.samples import sample
@@ -38,6 +38,7 @@ def coverage_frame() -> pa.Table:
 
 
 PICTURES: dict[str, Callable[[], Axes]] = {
+    "agreement": lambda: plot.agreement(agreed()),
     "timeline": lambda: plot.timeline(speech(2), ["joy", "anger"], synthetic=True),
     "timeline_dark": lambda: plot.timeline(faces(), ["joy", "calmness", "anger"], theme="dark"),
     "top": lambda: plot.top(speech(2), 4, by="speaker_id"),

@@ -117,3 +117,30 @@ def filmed(times: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 4.0), people: int = 1
             **scores(seconds * 9),
         }
     )
+
+
+def agreed(pairs: tuple[tuple[str, str], ...] = (("face", "voice"),), units: int = 12) -> pa.Table:
+    """What `humeanalytics.agreement` answers, of six expressions each; with one unit there is no interval and no test."""
+    rows = []
+    for first, second in pairs:
+        for at, name in enumerate(EXPRESSIONS):
+            r = 0.6 - 0.17 * at
+            q = 0.001 if abs(r) > 0.2 else 0.4
+            rows.append(
+                {
+                    "expression": name.replace("_", " ").capitalize(),
+                    "column": name,
+                    "first": first,
+                    "second": second,
+                    "correlation": r,
+                    "ci_low": r - 0.15 if units > 1 else None,
+                    "ci_high": r + 0.12 if units > 1 else None,
+                    "p_value": q / 2 if units > 1 else None,
+                    "q_value": q if units > 1 else None,
+                    "lag_s": 0.5 * at,
+                    "n_units": units,
+                    "unit": "participant",
+                    "every_s": 1.0,
+                }
+            )
+    return pa.Table.from_pylist(rows)
