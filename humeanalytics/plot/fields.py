@@ -84,7 +84,8 @@ def of_time(frame: Any, expressions: Any, recording: str | None, person: str | N
         raise UsageError("Nothing to draw: no row of this recording has a time.")
     length_s = float(np.nanmax(ends[1]) - min(np.nanmin(ends[0]), 0.0))
     if every_s is None:
-        every_s = float(next((cell for cell in _NICE_S if length_s / cell <= _MOST_CELLS), length_s / _MOST_CELLS))
+        least_s = max(length_s / _MOST_CELLS, _step_s(*ends))
+        every_s = float(next((cell for cell in _NICE_S if cell >= least_s), least_s))
     scores = over_time.timeline(rows, columns, person=person, every_s=every_s)
     at = np.round(frames.numbers(scores, "begin_s") / every_s).astype(np.int64)
     first = min(int(at.min()), 0) if at.min() * every_s < 0.2 * length_s else int(at.min())
@@ -106,6 +107,14 @@ def of_time(frame: Any, expressions: Any, recording: str | None, person: str | N
         f"A field is the {mean} over {every_s:g} s; {counted(rows.num_rows, 'row')}",
         title,
     )
+
+
+def _step_s(begin_s: Floats, end_s: Floats) -> float:
+    """Return how far frames usually are apart, 0 of stretches: cells shorter than that would be empty between two frames."""
+    times = np.unique(begin_s[np.isfinite(begin_s)])
+    if len(times) < 2 or np.any(end_s > begin_s):
+        return 0.0
+    return round(float(np.median(np.diff(times))), 6)
 
 
 def ordered(field: Field, order: Order, k: int | None) -> tuple[Field, list[str]]:

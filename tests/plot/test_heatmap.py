@@ -132,6 +132,13 @@ def test_time_keeps_its_gaps() -> None:
     assert "A field is the mean score over 0.5 s" in " ".join(words(ax)) or "over 1 s" in " ".join(words(ax))
 
 
+@pytest.mark.parametrize(("step_s", "cells"), [(1.0, 60), (1 / 3, 120), (7.0, 60)])
+def test_cells_are_no_shorter_than_frames_are_apart(step_s: float, cells: int) -> None:
+    times = np.arange(0, cells * max(step_s, 0.5), step_s)
+    values = fields(heatmap(pa.table({"time_s": times, "joy": np.linspace(0, 1, len(times))})))
+    assert not np.ma.getmaskarray(values).any()
+
+
 def test_people_and_recordings_have_to_be_chosen() -> None:
     with pytest.raises(UsageError, match=r"person=.*'spk_0', 'spk_1'"):
         heatmap(speech(2))
