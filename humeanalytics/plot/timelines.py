@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from posixpath import basename
 from typing import Any
 
@@ -54,7 +55,8 @@ def timeline(
     panel each, one below the other: the six with most rows.
 
     Args:
-        frame: A Query, pyarrow, pandas or polars frame with expressions and ``begin_s`` and ``end_s``, or ``time_s``.
+        frame: A Query, pyarrow, pandas or polars frame with expressions and ``begin_s`` and ``end_s``, or ``time_s``. Or several
+            of one recording by the name of their modality, ``{"face": ..., "voice": ...}``: each has its panels, on one clock.
         expressions: By column or by Hume's name; the ``k`` with the highest means where left out.
         recording: Which, where the frame holds several: its id, the beginning of its id, or its file.
         person: Only this ``speaker_id`` or ``face_id``; needed with ``ax`` where there are several.
@@ -78,42 +80,45 @@ def timeline(
         >>> ax = timeline(lake["prosody"], ["joy", "calmness"], recording="interview.wav")  # doctest: +SKIP
     """
     look = theme_of(theme)
-    synthetic = frames.is_synthetic(frame) if synthetic is None else synthetic
-    rows = _rows_of(frame, expressions, recording)
-    columns = _columns_of(rows, expressions, k)
-    every_s = _cell_s(rows, person) if every_s is None else every_s
-    scores = over_time.timeline(rows, columns, person=person, every_s=every_s, gap_s=gap_s, smooth_s=smooth_s)
-    counts = {each["values"]: each["counts"] for each in pc.value_counts(scores["person"]).to_pylist()}
-    people = _most_present(counts)
-    if ax is not None and len(people) > 1:
-        names = ", ".join(repr(name) for name in people)
-        raise UsageError(f"Several people do not fit into one Axes: choose one with person=..., of {names}, or leave out ax.")
+    modalities = frame if isinstance(frame, Mapping) else {"": frame}
+    synthetic = any(frames.is_synthetic(each) for each in modalities.values()) if synthetic is None else synthetic
+    if len(modalities) > 1 and person is not None:
+        raise UsageError("A face_id is not a speaker_id: choose the person's rows in each frame, and leave out person.")
+    rows_of = {name: _rows_of(each, expressions, recording) for name, each in modalities.items()}
+    rows = _of_one_recording(rows_of)
+    columns = _columns_of(rows_of, expressions, k)
     labels = [frames.label_of(rows.schema.field(column)) for column in columns]
-    traces = [trace_of(scores, name, columns, whole_cells=every_s is not None) for name in people]
+    parts = [
+        _Part.of(name, its, columns, person=person, every_s=every_s, smooth_s=smooth_s, gap_s=gap_s)
+        for name, its in rows_of.items()
+    ]
+    named = [(name, trace) for part in parts for name, trace in part.traces]
+    if ax is not None and len(named) > 1:
+        names = ", ".join(repr(name) for name, _ in named)
+        raise UsageError(f"Several people do not fit into one Axes: choose one with person=..., of {names}, or leave out ax.")
+    traces = [trace for _, trace in named]
     if not any(np.isfinite(trace.scores).any() for trace in traces):
         raise UsageError(f"Nothing to draw: no row of this recording has a time and a score of {', '.join(labels)}.")
     palette = series_colours(columns, colours, look)
-    panels = [ax] if ax is not None else _new_panels(len(people), labels)
+    panels = [ax] if ax is not None else _new_panels(len(named), labels)
     _set_limits(panels, traces)
     fine = max(len(trace.begin_s) for trace in traces) > _FINE_FROM
-    for panel, trace, name in zip(panels, traces, people, strict=True):
+    for panel, (name, trace) in zip(panels, named, strict=True):
         canvas.style(panel, look, whole_figure=ax is None)
-        _rulers(panel, look, ticks=5 if len(people) == 1 else 3)
+        _rulers(panel, look, ticks=5 if len(named) == 1 else 3)
         ends = draw(panel, trace, labels, palette, fine=fine)
         drawn = [at for at, end in enumerate(ends) if end is not None]
         label_ends(
             panel, [end for end in ends if end is not None], [labels[at] for at in drawn], [palette[at] for at in drawn], look
         )
-        if len(people) > 1:
+        if len(named) > 1:
             canvas.note(panel, name or "unknown", (0.0, 1.0), (0.0, 4.0), look.text, bold=True)
     for panel in panels[:-1]:
         panel.tick_params(labelbottom=False)
     panels[-1].set_xlabel("time in the recording (m:ss)", color=look.muted, fontsize=canvas.LABEL_PT, labelpad=6)
-    subtitle = _subtitle(
-        traces, every_s, smooth_s, "" if len(counts) == len(people) else f"{len(people)} of {len(counts)} people"
-    )
+    subtitle = "; ".join(part.said(smooth_s) for part in parts)
     canvas.headline(
-        panels[0], look, _file_of(rows) if title is None else title, subtitle, above_pt=12.0 if len(people) == 1 else 26.0
+        panels[0], look, _file_of(rows) if title is None else title, subtitle, above_pt=12.0 if len(named) == 1 else 26.0
     )
     canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=ax is None)
     return panels[0]
@@ -132,13 +137,63 @@ def _rows_of(frame: Any, expressions: Sequence[str] | str | None, recording: str
     return rows
 
 
-def _columns_of(rows: pa.Table, expressions: Sequence[str] | str | None, k: int) -> list[str]:
+def _of_one_recording(rows_of: Mapping[str, pa.Table]) -> pa.Table:
+    """Return the rows of the first modality, having made sure that the others are of the same recording."""
+    if not rows_of:
+        raise UsageError("There is no modality: pass frames by name, such as {'face': lake['face'], 'voice': lake['prosody']}.")
+    ids = {name: rows["recording_id"][0].as_py() for name, rows in rows_of.items() if "recording_id" in rows.column_names}
+    if len(set(ids.values())) > 1:
+        raise UsageError(f"{' and '.join(ids)} are of different recordings; choose one with recording=...")
+    return next(iter(rows_of.values()))
+
+
+def _columns_of(rows_of: Mapping[str, pa.Table], expressions: Sequence[str] | str | None, k: int) -> list[str]:
+    """Return the columns to draw: of several modalities the strongest of the first that the others have too."""
+    first, *others = rows_of.values()
     if expressions is not None:
-        return frames.chosen_columns(rows.schema, expressions)
-    strongest: list[str] = top(rows, k)["column"].to_pylist()
+        return frames.chosen_columns(first.schema, expressions)
+    shared = [name for name in frames.chosen_columns(first.schema, None) if all(name in each.column_names for each in others)]
+    if not shared:
+        raise UsageError(f"{' and '.join(rows_of)} have no expression in common.")
+    strongest: list[str] = top(first, k, expressions=shared)["column"].to_pylist()
     if not strongest:
         raise UsageError("Nothing to draw: no row of the frame has a score.")
     return strongest
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is drawn of one modality: the traces of its people by name, in cells of so many seconds where there are any."""
+
+    modality: str
+    traces: list[tuple[str | None, Trace]]
+    every_s: float | None
+    n_people: int
+
+    @staticmethod
+    def of(
+        modality: str,
+        rows: pa.Table,
+        columns: Sequence[str],
+        *,
+        person: str | None,
+        every_s: float | None,
+        smooth_s: float | None,
+        gap_s: float | None,
+    ) -> _Part:
+        every_s = _cell_s(rows, person) if every_s is None else every_s
+        scores = over_time.timeline(rows, columns, person=person, every_s=every_s, gap_s=gap_s, smooth_s=smooth_s)
+        counts = {each["values"]: each["counts"] for each in pc.value_counts(scores["person"]).to_pylist()}
+        people = _most_present(counts)
+        named = [name if not modality else modality if len(people) == 1 else f"{modality} {name or 'unknown'}" for name in people]
+        traces = [trace_of(scores, name, columns, whole_cells=every_s is not None) for name in people]
+        return _Part(modality, list(zip(named, traces, strict=True)), every_s, len(counts))
+
+    def said(self, smooth_s: float | None) -> str:
+        shown = len(self.traces)
+        left_out = "" if self.n_people <= shown else f"{shown} of {self.n_people} people"
+        said = _subtitle([trace for _, trace in self.traces], self.every_s, smooth_s, left_out)
+        return f"{self.modality}: {said[0].lower()}{said[1:]}" if self.modality else said
 
 
 def _file_of(rows: pa.Table) -> str:

@@ -286,3 +286,23 @@ def test_the_verb_can_be_called_twice_and_leaves_nothing_behind() -> None:
     assert ha.plot.timeline(speech()) is not ha.plot.timeline(speech())
     if "matplotlib.pyplot" in sys.modules:
         assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+
+
+def test_modalities_have_panels_on_one_clock() -> None:
+    voice = speech(2).set_column(0, "recording_id", pa.array(["b" * 64] * 24))
+    ax = timeline({"face": faces(), "voice": voice}, ["joy", "anger"], synthetic=True)
+    panels = ax.figure.axes
+    assert len(panels) == 3 and len({panel.get_xlim() for panel in panels}) == len({panel.get_ylim() for panel in panels}) == 1
+    named = [next(t.get_text() for t in panel.texts if t.get_text().startswith(("face", "voice"))) for panel in panels[1:]]
+    assert named == ["voice spk_0", "voice spk_1"] and "face" in words(ax)
+    assert "face: frame by frame; voice: a bar is one scored stretch" in words(ax)
+    assert not bars(panels[0]) and bars(panels[1])
+    assert_words_stand_apart(ax.figure)
+    with pytest.raises(UsageError, match="face and voice are of different recordings"):
+        timeline({"face": faces(), "voice": speech()})
+    with pytest.raises(UsageError, match="A face_id is not a speaker_id"):
+        timeline({"face": faces(), "voice": voice}, person="spk_0")
+    with pytest.raises(UsageError, match="There is no modality"):
+        timeline({})
+    with pytest.raises(UsageError, match="no expression in common"):
+        timeline({"face": pa.table({"time_s": [0.0], "joy": [0.5]}), "voice": pa.table({"time_s": [0.0], "awe": [0.5]})})
