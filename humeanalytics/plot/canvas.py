@@ -22,7 +22,8 @@ _SCREEN_DPI = 100
 _LINE_PT = 1.45 * SMALL_PT
 #: With few dots an inch, letters are drawn a little wider than they are.
 _SAFE = 0.95
-_SCALES = "Different expressions are on different scales."
+#: What keeps scores from being compared.
+SCALES = "Different expressions are on different scales."
 _SYNTHETIC = "Synthetic scores: made by the sandbox, not measured"
 
 
@@ -108,7 +109,8 @@ def headline(ax: Axes, theme: Theme, title: str, subtitle: str, *, above_pt: flo
 
 def headroom_in(subtitle: str, room_in: float, *, above_pt: float = 12.0) -> float:
     """Return how much room a title and its lines need above an axes, in a figure with so much room to the right."""
-    return (above_pt + _LINE_PT * (len(words.wrapped(subtitle, SMALL_PT, _SAFE * room_in)) - 1) + 44) / 72
+    lines = len(words.wrapped(subtitle, SMALL_PT, _SAFE * room_in))
+    return round((above_pt + _LINE_PT * (lines - 1) + 44) / 72, 2)  # whole dots, at 100 and at 200 an inch
 
 
 def _room_in(ax: Axes) -> float:
@@ -139,7 +141,7 @@ def note(
     )
 
 
-def footer(ax: Axes, theme: Theme, *, synthetic: bool, whole_figure: bool, said: str = _SCALES, below_pt: float = 42.0) -> None:
+def footer(ax: Axes, theme: Theme, *, synthetic: bool, whole_figure: bool, said: str = SCALES, below_pt: float = 42.0) -> None:
     """Say below an axes what keeps its scores from being compared, and, in any case, that they were made up where they were."""
     if whole_figure and said:
         note(ax, said, (0.0, 0.0), (0.0, -below_pt), theme.muted)

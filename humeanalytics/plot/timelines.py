@@ -100,7 +100,8 @@ def timeline(
     if not any(np.isfinite(trace.scores).any() for trace in traces):
         raise UsageError(f"Nothing to draw: no row of this recording has a time and a score of {', '.join(labels)}.")
     palette = series_colours(columns, colours, look)
-    panels = [ax] if ax is not None else _new_panels(len(named), labels)
+    subtitle = "; ".join(part.said(smooth_s) for part in parts)
+    panels = [ax] if ax is not None else _new_panels(len(named), labels, subtitle)
     _set_limits(panels, traces)
     fine = max(len(trace.begin_s) for trace in traces) > _FINE_FROM
     for panel, (name, trace) in zip(panels, named, strict=True):
@@ -116,11 +117,13 @@ def timeline(
     for panel in panels[:-1]:
         panel.tick_params(labelbottom=False)
     panels[-1].set_xlabel("time in the recording (m:ss)", color=look.muted, fontsize=canvas.LABEL_PT, labelpad=6)
-    subtitle = "; ".join(part.said(smooth_s) for part in parts)
     canvas.headline(
         panels[0], look, _file_of(rows) if title is None else title, subtitle, above_pt=12.0 if len(named) == 1 else 26.0
     )
-    canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=ax is None)
+    scales = (
+        canvas.SCALES if len(parts) == 1 else "Different expressions are on different scales, and so are different modalities."
+    )
+    canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=ax is None, said=scales)
     return panels[0]
 
 
@@ -221,7 +224,7 @@ def _cell_s(rows: pa.Table, person: str | None) -> float | None:
     return next((float(cell) for cell in _NICE_S if length / cell <= _MAX_CELLS), length / _MAX_CELLS)
 
 
-def _new_panels(count: int, labels: Sequence[str]) -> list[Axes]:
+def _new_panels(count: int, labels: Sequence[str], subtitle: str) -> list[Axes]:
     right_in = 0.42 + max(words.text_width_in(label, canvas.LABEL_PT) for label in labels)
     panel_in = _ALONE_HEIGHT_IN if count == 1 else max(_PANEL_HEIGHT_IN, (len(labels) + 0.5) * LINE_HEIGHT_PT / 72)
     return list(
@@ -230,7 +233,7 @@ def _new_panels(count: int, labels: Sequence[str]) -> list[Axes]:
             [panel_in] * count,
             left_in=0.75,
             right_in=right_in,
-            above_in=0.78 if count == 1 else 0.98,
+            above_in=canvas.headroom_in(subtitle, _WIDTH_IN - 0.75 - 0.2, above_pt=12.0 if count == 1 else 26.0),
             below_in=0.95,
             gap_in=0.4,
         )

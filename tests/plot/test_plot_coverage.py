@@ -36,7 +36,7 @@ def length(spans: Spans, strip: int) -> float:
 windows = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.integers(0, 40), st.integers(1, 9))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(windows, min_size=1, max_size=25))
 def test_measured_and_overlapping_time_is_what_quality_counts(rows: list[tuple[str, str, int, int]]) -> None:
     files, people, begins, lengths = zip(*rows, strict=True)
@@ -49,7 +49,7 @@ def test_measured_and_overlapping_time_is_what_quality_counts(rows: list[tuple[s
         assert length(strips.shared, at) == pytest.approx(row["overlapped"] * row["covered_s"])
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 60)), min_size=1, max_size=40, unique=True))
 def test_faces_are_lost_as_often_as_quality_counts(rows: list[tuple[str, int]]) -> None:
     people, times = zip(*rows, strict=True)

@@ -137,7 +137,7 @@ def test_several_chats_must_be_chosen_from() -> None:
 text = st.text(st.sampled_from("aé ßW.,!日本語。、」한 \u200d\xa0"), max_size=60)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(text, st.floats(0.3, 2.0))
 def test_lines_hold_all_letters_and_fit(words_: str, width_in: float) -> None:
     lines = wrapped(words_, 9.5, width_in)
