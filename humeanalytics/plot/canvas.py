@@ -24,7 +24,7 @@ _LINE_PT = 1.45 * SMALL_PT
 _SAFE = 0.95
 #: What keeps scores from being compared.
 SCALES = "Different expressions are on different scales."
-_SYNTHETIC = "Synthetic scores: made by the sandbox, not measured"
+_SYNTHETIC = "Synthetic scores: made up, not measured"
 
 
 class Sheet(Figure):
