@@ -49,3 +49,10 @@ def without_passing_things(text: str) -> list[str]:
     """Lines without where it ran and how long it took."""
     lines = [re.sub(r"/\S*/(?=downloads/)", "/data/", line) for line in text.splitlines()]
     return [line for line in lines if not line.startswith(("lake:", "time:"))]
+
+
+def test_the_figure_for_a_paper_is_made_as_it_stands_there(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(import humeanalytics as ha\nfrom humeanalytics\.samples .*?)```", TEXT, re.DOTALL)
+    assert len([line for line in code.splitlines() if line and not line.startswith(("import ", "from "))]) <= 5
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, check=True)
+    assert (tmp_path / "figure-1.pdf").read_bytes().startswith(b"%PDF")
