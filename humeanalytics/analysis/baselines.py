@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from humeanalytics.analysis import frames
+from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.observations import MEASURE, label_column, observe
 from humeanalytics.analysis.units import totals
 from humeanalytics.errors import UsageError
 
 #: What a baseline may be.
-_HOW = ("z", "difference", "share")
+_HOW = ("z", "difference", "share", "range")
 _ANSWERS = ("n_units", "n_rows", "method", "seed", MEASURE)
 
 
@@ -35,8 +36,9 @@ def baseline(
     Args:
         frame: A Query, pyarrow, pandas or polars frame with a column an expression; of v1 what `presence` returns.
         within: Within what: a label such as ``participant``, or ``recording_id``.
-        how: ``z`` (standard deviations above the mean), ``difference`` (score minus mean), or ``share`` (score over mean: 1 is
-            the mean, 2 twice that).
+        how: ``z`` (standard deviations above the mean), ``difference`` (score minus mean), ``share`` (score over mean: 1 is
+            the mean, 2 twice that), or ``range`` (from 0, the lowest score there is, to 1, the highest: one row that stands out
+            moves all others).
         expressions: Only these, by column or by Hume's name; others are left out.
         mixed_settings: Take rows that were scored with different settings together.
 
@@ -45,7 +47,7 @@ def baseline(
         place, then ``measure`` (``z of score``, ..., which keeps other analyses from mixing it with scores), ``n_units``
         (recordings) and ``n_rows`` of its person that the mean is of, ``method``, ``seed`` (null: nothing is drawn). Null where
         there is no score, and where what it would be divided by is 0: of ``z`` for a person whose score never varies (with one
-        row it cannot), of ``share`` for one whose mean is 0.
+        row it cannot) or of ``range``, of ``share`` for one whose mean is 0.
 
     Raises:
         UsageError: No such column or expression, ``how`` is another, no row has ``within``, nobody's scores vary; or settings,
@@ -75,10 +77,17 @@ def baseline(
     kept = np.flatnonzero(labelled[number])
     if len(kept) < len(number):
         observations, number = observations.take(kept), number[kept]
-    made, varies = {}, how != "z"
+    made, varies = {}, how not in ("z", "range")
     means = totals(observations, number, len(names)).means
     for at, column in enumerate(observations.columns):
         scores = observations.scores(column)
+        if how == "range":
+            low, high = _extremes(scores, number, len(names))
+            # Where nothing varies, or nothing is finite, there is no range.
+            width = np.where(high > low, high - low, np.nan)
+            varies = varies or bool(np.isfinite(width).any())
+            made[column] = np.where(np.isfinite(scores), scores - low[number], np.nan) / width[number]
+            continue
         difference = scores - means[number, at]
         if how == "z":
             spread = np.sqrt(_mean_square(difference, observations.weight, number, len(names)))
@@ -93,12 +102,21 @@ def baseline(
             made[column] = difference
     if not varies:
         raise UsageError(
-            f"No expression varies within any {within}, so there is no standard deviation to measure by. "
+            f"No expression varies within any {within}, so there is no {'range' if how == 'range' else 'standard deviation'} "
+            "to measure by. "
             f"Take how='difference', or within= something that has more than a row."
         )
-    return _answer(
-        observations.table, made, number, how=f"{how} of {observations.measure}", method=f"within {within}, {observations.method}"
-    )
+    weighed = "from lowest to highest" if how == "range" else observations.method
+    return _answer(observations.table, made, number, how=f"{how} of {observations.measure}", method=f"within {within}, {weighed}")
+
+
+def _extremes(scores: Floats, number: Integers, n: int) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest finite score of each person; infinite the wrong way round where there is none."""
+    low, high = np.full(n, np.inf), np.full(n, -np.inf)
+    known = np.isfinite(scores)
+    np.minimum.at(low, number[known], scores[known])
+    np.maximum.at(high, number[known], scores[known])
+    return low, high
 
 
 def _mean_square(difference: Any, weight: Any, number: Any, n: int) -> Any:

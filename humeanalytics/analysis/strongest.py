@@ -32,6 +32,7 @@ def top(
     k: int = 10,
     *,
     by: str | None = None,
+    each: bool = False,
     expressions: Sequence[str] | str | None = None,
     unit: str | None = None,
     relative_to: Any = None,
@@ -51,6 +52,8 @@ def top(
         frame: A Query, pyarrow, pandas or polars frame with a column an expression; of v1 what `presence` returns.
         k: How many expressions; fewer where the frame has fewer with any score.
         by: A column whose values are the groups. They all show the same expressions, the strongest over all rows.
+        each: Each group shows its own ``k`` strongest instead (with ``relative_to`` those furthest above what is usual), as far
+            as it has scores.
         expressions: Choose among these only, by column or by Hume's name.
         unit: The label of what is independent: the interval comes from drawing units anew, never rows. Where left out a label of
             people (``participant``) if the frame has one, else the recording.
@@ -61,7 +64,8 @@ def top(
         mixed_settings: Take rows that were scored with different settings together.
 
     Returns:
-        A row is one expression (of one group), the strongest first, groups in the order of their names: ``expression``
+        A row is one expression (of one group), the strongest first, groups in the order of their names (with ``each`` a group
+        after the other, and the strongest of each first): ``expression``
         (Hume's name), ``column``, the column ``by`` as text, ``mean``, ``q25``, ``q75`` (the value below which a quarter and
         three quarters of the weight lie), ``ci_low``, ``ci_high`` (of the mean; null with fewer than two units), ``relative``
         (only with ``relative_to``: standard deviations above the usual mean; what does not vary there is left out),
@@ -69,8 +73,8 @@ def top(
         Empty where no row has a score.
 
     Raises:
-        UsageError: No such column or expression, ``k`` below 1, several scorings of one recording, several settings, or a
-            ``relative_to`` of another measure or in which nothing varies.
+        UsageError: No such column or expression, ``k`` below 1, ``each`` without ``by``, several scorings of one recording,
+            several settings, or a ``relative_to`` of another measure or in which nothing varies.
 
     Examples:
         >>> frame = pa.table({"begin_s": [0.0, 4.0], "end_s": [4.0, 5.0], "joy": [0.5, 0.0], "anger": [0.1, 0.2]})
@@ -79,6 +83,8 @@ def top(
     """
     if k < 1:
         raise UsageError(f"k is {k}; at least one expression must be asked for.")
+    if each and by is None:
+        raise UsageError("each=True shows the strongest of each group; say by=..., the column whose values are the groups.")
     if not 0 < confidence < 1:
         raise UsageError(f"confidence is {confidence:g}; it is a share between 0 and 1, such as 0.95.")
     if n_resamples < 100:
@@ -103,30 +109,31 @@ def top(
     rank = means if usual is None else _relative(means, usual)
     if np.isnan(rank).all() and not np.isnan(means).all():
         raise UsageError("relative_to varies in no expression of the frame, so it does not say what is usual. Pass more rows.")
-    ranked = sorted((at for at in range(len(columns)) if not math.isnan(rank[at])), key=lambda at: -rank[at])[:k]
-    chosen = tuple(columns[at] for at in ranked)
     groups = _groups(observations.table, by)
+    ranked = _strongest_of_each(observations, groups, usual, k) if each else [_strongest(rank, k)] * len(groups)
     rng = np.random.default_rng(seed)
     of_group = [
-        _of_group(observations, chosen, members, units, rng, confidence=confidence, n_resamples=n_resamples)
-        for _, members in groups
+        _of_group(
+            observations, tuple(columns[at] for at in its), members, units, rng, confidence=confidence, n_resamples=n_resamples
+        )
+        for (_, members), its in zip(groups, ranked, strict=True)
     ]
+    shown = [(place, of) for of, its in enumerate(ranked) for place in range(len(its))]
     rows: list[dict[str, Any]] = []
-    for place, column in enumerate(chosen):
-        for (group, _), found in zip(groups, of_group, strict=True):
-            its = found[place]
-            relative = math.nan if usual is None else _relative(its["mean"], usual[:, [ranked[place]]])[0]
-            rows.append(
-                {
-                    "expression": observations.label(column),
-                    "column": column,
-                    **({} if by is None else {by: group}),
-                    **{name: None if value is None or math.isnan(value) else value for name, value in its.items()},
-                    **({} if usual is None else {"relative": None if math.isnan(relative) else float(relative)}),
-                    "method": observations.method,
-                    "seed": seed,
-                }
-            )
+    for place, of in shown if each else sorted(shown):
+        column, group, its = columns[ranked[of][place]], groups[of][0], of_group[of][place]
+        relative = math.nan if usual is None else _relative(its["mean"], usual[:, [ranked[of][place]]])[0]
+        rows.append(
+            {
+                "expression": observations.label(column),
+                "column": column,
+                **({} if by is None else {by: group}),
+                **{name: None if value is None or math.isnan(value) else value for name, value in its.items()},
+                **({} if usual is None else {"relative": None if math.isnan(relative) else float(relative)}),
+                "method": observations.method,
+                "seed": seed,
+            }
+        )
     numbers = ("mean", "q25", "q75", "ci_low", "ci_high", *([] if usual is None else ["relative"]))
     schema = pa.schema(
         [
@@ -181,6 +188,21 @@ def _mean(observations: Observations, column: str) -> float:
 def _relative(mean: Any, usual: Floats) -> Floats:
     mean = np.atleast_1d(np.asarray(math.nan if mean is None else mean, np.float64))
     return np.asarray(np.divide(mean - usual[0], usual[1], out=np.full(len(mean), np.nan), where=usual[1] > 1e-12))
+
+
+def _strongest(rank: Floats, k: int) -> list[int]:
+    """Return the places of the ``k`` highest, the highest first; what has no rank has no place."""
+    return sorted((at for at in range(len(rank)) if not math.isnan(rank[at])), key=lambda at: -rank[at])[:k]
+
+
+def _strongest_of_each(
+    observations: Observations, groups: Sequence[tuple[str | None, Integers | None]], usual: Floats | None, k: int
+) -> list[list[int]]:
+    number = np.full(observations.table.num_rows, -1)
+    for at, (_, members) in enumerate(groups):
+        number[members] = at
+    means = totals(observations, number, len(groups)).means
+    return [_strongest(its if usual is None else _relative(its, usual), k) for its in means]
 
 
 def _groups(table: pa.Table, by: str | None) -> list[tuple[str | None, Integers | None]]:

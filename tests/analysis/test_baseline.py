@@ -122,7 +122,7 @@ def test_of_v1_how_presence_differs_from_what_is_usual() -> None:
 @pytest.mark.parametrize(
     ("frame", "arguments", "message"),
     [
-        (_ROW, {"how": "ratio"}, "how is 'ratio'; it is one of z, difference, share"),
+        (_ROW, {"how": "ratio"}, "how is 'ratio'; it is one of z, difference, share, range"),
         (_ROW, {"within": "person"}, "no column 'person' to take a baseline in"),
         (_ROW.slice(0, 0), {}, "has no rows"),
         (_ROW.set_column(0, "participant", pa.nulls(2, pa.string())), {}, "participant null in every row"),
@@ -135,3 +135,30 @@ def test_of_v1_how_presence_differs_from_what_is_usual() -> None:
 def test_what_has_no_baseline(frame: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         baseline(frame, **arguments)
+
+
+def test_the_share_of_the_range_against_pandas() -> None:
+    rng = np.random.default_rng(2)
+    frame = pa.table({
+        "participant": [*rng.choice(["a", "b", "c"], 60), "d", "e", "e", None],
+        "joy": pa.array([*rng.uniform(0, 1, 59), None, 0.3, 0.2, 0.2, 0.9]),
+        "anger": [*rng.uniform(-1, 3, 60), float("inf"), 0.1, 0.4, 0.9],
+    })  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answer = baseline(frame, how="range")
+    plain = frame.to_pandas().dropna(subset="participant").replace(np.inf, np.nan)
+    of = plain.groupby("participant")
+    for column in ("joy", "anger"):
+        low, high = of[column].transform("min"), of[column].transform("max")
+        expected = (plain[column] - low) / (high - low).replace(0, np.nan)
+        assert answer[column].to_pylist() == [None if np.isnan(value) else pytest.approx(value) for value in expected]
+        known = answer[column].drop_null().to_numpy()
+        assert (known.min(), known.max()) == (0, 1)
+    assert answer["joy"].to_pylist()[-3:] == [None] * 3  # one score alone, and two that are the same
+    assert set(answer["measure"].to_pylist()) == {"range of score"}
+    assert answer["method"][0].as_py() == "within participant, from lowest to highest"
+    with pytest.raises(UsageError, match="so there is no range to measure by"):
+        baseline(_ROW, "recording_id", "range")
+    with pytest.raises(UsageError, match="holds range of score already"):
+        baseline(answer)

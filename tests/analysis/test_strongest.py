@@ -305,3 +305,39 @@ def test_of_v1_the_mean_of_what_is_told_ranks_what_is_rare_and_strong_first() ->
 def test_groups_of_a_polars_frame_whose_texts_are_views() -> None:
     frame = pl.DataFrame({"group": ["b", "a", "b"], "who": ["1", "2", "3"], "joy": [0.25, 0.5, 0.75]})
     assert top(frame, by="group", unit="who").select(["group", "mean"]).to_pydict() == {"group": ["a", "b"], "mean": [0.5, 0.5]}
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4), st.booleans())
+def test_each_group_has_its_own_strongest(seed: int, k: int, relative: bool) -> None:
+    rng = np.random.default_rng(seed)
+    columns = ["joy", "anger", "calmness"]
+    scores = rng.uniform(0, 1, (40, 3))
+    scores[rng.uniform(0, 1, scores.shape) < 0.3] = np.nan
+    begin = np.arange(40) * 1.0
+    plain = pd.DataFrame(scores, columns=columns).assign(
+        condition=rng.choice(["b", "a", "c"], 40), recording_id=rng.choice(["r1", "r2", "r3"], 40), begin_s=begin, end_s=begin + 2
+    )
+    plain.loc[plain["condition"] == "c", "joy"] = np.nan
+    options: dict[str, Any] = {"n_resamples": 100, "relative_to": plain if relative else None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answer = top(plain, k, by="condition", each=True, **options).to_pylist()
+        alone = []
+        for group in sorted(set(plain["condition"])):
+            own = plain[plain["condition"] == group]
+            alone += [(group, row) for row in top(own, k, **options).to_pylist()]
+    assert [row["condition"] for row in answer] == [group for group, _ in alone]
+    for row, (_, expected) in zip(answer, alone, strict=True):
+        for name in ("expression", "column", "mean", "q25", "q75", "n_units", "n_rows"):
+            assert row[name] == (pytest.approx(expected[name]) if isinstance(expected[name], float) else expected[name])
+        assert row["ci_low"] is None or row["ci_low"] <= row["mean"] <= row["ci_high"]
+
+
+def test_each_is_of_groups_and_left_out_changes_nothing() -> None:
+    frame = pa.table({"group": ["x", "x", "y", "y"], "joy": [0.9, 0.8, 0.1, 0.1], "anger": [0.2, 0.3, 0.4, 0.5]})
+    assert [(r["group"], r["column"]) for r in top(frame, 1, by="group").to_pylist()] == [("x", "joy"), ("y", "joy")]
+    of_each = [(r["group"], r["column"], round(r["mean"], 9)) for r in top(frame, 1, by="group", each=True).to_pylist()]
+    assert of_each == [("x", "joy", 0.85), ("y", "anger", 0.45)]
+    with pytest.raises(UsageError, match="say by="):
+        top(frame, 1, each=True)
+    assert top(frame.slice(0, 0), by="group", each=True).num_rows == 0
