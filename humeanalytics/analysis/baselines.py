@@ -86,7 +86,7 @@ def baseline(
             # Where nothing varies, or nothing is finite, there is no range.
             width = np.where(high > low, high - low, np.nan)
             varies = varies or bool(np.isfinite(width).any())
-            made[column] = np.where(np.isfinite(scores), scores - low[number], np.nan) / width[number]
+            made[column] = (np.where(np.isfinite(scores), scores, np.nan) - low[number]) / width[number]
             continue
         difference = scores - means[number, at]
         if how == "z":
