@@ -80,7 +80,10 @@ def _ranks(values: Floats) -> Floats:
 
 def _noise_between(levels: Floats) -> float:
     """Return the largest variance of a mean of levels times their number, from what differs between stretches."""
-    found, length = float(np.mean(np.diff(levels) ** 2)) / 2, 1
+    near, further = float(np.mean(np.diff(levels) ** 2)), float(np.mean((levels[2:] - levels[:-2]) ** 2))
+    found, length = near / 2, 1
+    if len(levels) < _FEW_BINS and near > 0:
+        found = _carried_on(found, further / near - 1)
     while len(levels) // length >= _FEWEST_BETWEEN:
         blocks = levels[: len(levels) // length * length].reshape(-1, length).mean(axis=1)
         # Neighbours are alike, so that their differences tell too little: those further apart.
@@ -99,13 +102,19 @@ def _noise_around(levels: Floats, splits: list[int]) -> float:
     if len(levels) < _FEW_BINS and (square := float(left @ left)) > 0:
         alike = float(left[1:] @ left[:-1]) / square
         # In short series neighbours look less alike than they are (Kendall), and more so where levels were taken away.
-        alike = min(max(alike + len(lengths) * (1 + 3 * alike) / len(levels), 0.0), _MOST_ALIKE)
-        found = square / (len(levels) - len(lengths)) * (1 + alike) / (1 - alike)
+        alike += len(lengths) * (1 + 3 * alike) / len(levels)
+        found = _carried_on(square / (len(levels) - len(lengths)), alike)
     while (n := len(levels) // length) >= max(_FEWEST_AROUND, 2 * len(lengths)):
         blocks = left[: n * length].reshape(-1, length).mean(axis=1)
         found = max(found, length * float(blocks @ blocks) / (n - len(lengths)))
         length *= 2
     return found
+
+
+def _carried_on(variance: float, alike: float) -> float:
+    """Return the long-run variance of a first-order autoregression whose neighbours are so much alike."""
+    alike = min(max(alike, 0.0), _MOST_ALIKE)
+    return variance * (1 + alike) / (1 - alike)
 
 
 def _partition(levels: Floats, row_of_edge: Integers, penalty: float) -> list[int]:

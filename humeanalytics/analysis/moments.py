@@ -1,7 +1,8 @@
-"""Moments that stand out: when an expression was high, something toxic was said, or sentiment was far to one side."""
+"""Moments that stand out: when an expression was high or its level changed, a laugh or a sigh, what was said and how."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,17 @@ import pyarrow as pa
 
 from humeanalytics import vocabulary
 from humeanalytics.analysis import frames
+from humeanalytics.analysis.change_points import FEWEST_ROWS, change_points
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.observations import PRESENCE, Observations, label_column, observe
 from humeanalytics.analysis.units import totals
 from humeanalytics.errors import UsageError
+from humeanalytics.tables.schema import HUME_KIND
 
 _SPAN, _POINT, _TEXT, _PLACE = ("begin_s", "end_s"), "time_s", "text", "position_begin"
+_OF_FACES = ("face_id", "frame", _POINT)
+#: Rows on either side of a change whose text is shown.
+_TEXT_ROWS = 3
 #: A pause so much longer than a typical window (or step between frames) ends a moment.
 _GAP_WINDOWS = 3.0
 
@@ -30,6 +36,8 @@ def events(
     z: float = 2.0,
     toxicity: float = 0.5,
     sentiment: tuple[float, float] = (3.0, 7.0),
+    burst: float = 0.5,
+    changes: bool = False,
     gap_s: float | None = None,
     by: str | None = None,
     mixed_settings: bool = False,
@@ -39,7 +47,8 @@ def events(
     A moment is a stretch of rows of one person of a recording, one after the other, that all reach a threshold: of an expression
     its mean and ``z`` standard deviations there (weighted by newly covered time), because raw scores of different expressions
     are on different scales. Windows that overlap make one moment, not one each. Of v1 a moment is a stretch in which the name was
-    above its cutoff.
+    above its cutoff. A vocal burst is a moment by itself. A change is where the level of an expression shifts and stays for
+    that person in that recording (`change_points`: by ranks, against noise that remembers itself; it takes 60 rows or more).
 
     Args:
         frame: A Query, pyarrow, pandas or polars frame with a column an expression; of v1 what `presence` returns (made of the
@@ -49,6 +58,9 @@ def events(
         toxicity: Flag each kind of toxicity from this probability on, where the frame has them.
         sentiment: Flag text whose sentiment, 1 (most negative) to 9 by the mean of its nine shares, is at most the first or at
             least the second, where the frame has it.
+        burst: Tell of each vocal burst whose strongest description, such as Laugh, has this score or more, where the frame is one
+            of bursts (``lake["burst"]``).
+        changes: Tell also where the level of an expression changes.
         gap_s: A pause longer than this ends a moment; three typical windows (or steps between frames) where left out.
         by: A label, such as ``role`` or ``segment``: a moment is of one of its groups then, and what is usual for a person is
             what is usual in that group.
@@ -56,12 +68,16 @@ def events(
 
     Returns:
         A row is one moment, by recording, person and time: ``recording_id``, ``file`` (where the frame has them), the column
-        ``by`` (where one was asked for), ``person``
-        (``speaker_id``, ``face_id`` or ``channel``; null where no one is told apart), ``kind`` (``expression``, ``toxicity`` or
-        ``sentiment``), ``expression`` (Hume's name; of sentiment ``negative`` or ``positive``), ``column``, ``begin_s``,
-        ``end_s``, ``time_s`` (the middle of its highest row; null without times), ``score`` (there), ``threshold``, ``text`` (of
-        its rows, each once; null where the frame has none), ``n_units`` (always 1: the person), ``n_rows``, ``method``,
-        ``seed`` (null: nothing is drawn). Empty where nothing stands out.
+        ``by`` (where one was asked for), ``person`` (``speaker_id``, ``face_id`` or ``channel``; null where no one is told
+        apart), ``kind`` (``expression``, ``change``,
+        ``burst``, ``toxicity`` or ``sentiment``), ``expression`` (Hume's name; of a burst its strongest description, of sentiment
+        ``negative`` or ``positive``), ``column``, ``begin_s``, ``end_s``, ``time_s`` (the middle of its highest row; null
+        without times), ``score`` (there), ``score_before`` (null but for changes), ``threshold``, ``text`` (of its rows, each
+        once; null where the frame has none), ``n_units`` (always 1: the person), ``n_rows``, ``method``, ``seed`` (null: nothing
+        is drawn). Of a change ``time_s`` is when the level shifts, halfway from the end of the row before to the begin of the
+        first row after; ``score_before`` and ``score`` are the levels (means) before and after, from ``begin_s`` and until
+        ``end_s``, where the levels before and after them are, or nothing; ``n_rows`` have scores of the two; ``threshold`` is
+        null, and ``text`` that of the three rows on either side. Empty where nothing stands out.
 
     Raises:
         UsageError: No such expression; no rows; a threshold that cannot be; several settings, measures or scorings mixed.
@@ -76,6 +92,8 @@ def events(
             raise UsageError(f"{name} is {number:g}; it is a number above 0.")
     if not (0 < toxicity <= 1 and 1 <= sentiment[0] < sentiment[1] <= 9):
         raise UsageError(f"toxicity is {toxicity:g}, above 0 and at most 1; sentiment is {sentiment}, two numbers from 1 to 9.")
+    if not 0 < burst <= 1:
+        raise UsageError(f"burst is {burst:g}; it is a score above 0 and at most 1.")
     label = [] if by is None else [by]
 
     def labels(schema: pa.Schema) -> list[str]:
@@ -86,6 +104,8 @@ def events(
         raise UsageError("The frame has no rows, so nothing can stand out.")
     series = _Series.of(observations, gap_s, label)
     found = [_of_expression(observations, series, column, z) for column in observations.columns]
+    found += _of_changes(observations, series) if changes else []
+    found += _of_bursts(observations.table, series, burst)
     found += _of_toxicity(observations.table, series, toxicity)
     found += _of_sentiment(observations.table, series, sentiment)
     return _answer(observations, series, [each for each in found if len(each.first)])
@@ -93,7 +113,15 @@ def events(
 
 def _wanted(schema: pa.Schema) -> list[str]:
     flags = [name.column for kind in ("toxicity", "sentiment") for name in vocabulary.names_of("language", kind)]
-    return [name for name in (_POINT, _TEXT, _PLACE, *flags) if name in schema.names]
+    return [name for name in (_POINT, _TEXT, _PLACE, *flags, *_bursts(schema)) if name in schema.names]
+
+
+def _bursts(schema: pa.Schema) -> list[str]:
+    """Return the columns of descriptions of a frame of vocal bursts; faces have some of the same name."""
+    if not set(_SPAN) <= set(schema.names) or {*_OF_FACES} & set(schema.names):
+        return []
+    known = {name.column for name in vocabulary.names_of("burst", "vocalisation")}
+    return [each.name for each in schema if each.name in known or (each.metadata or {}).get(HUME_KIND) == b"vocalisation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +182,10 @@ def _typical_gap_s(begin: Floats, end: Floats, other: Any) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
-    """Moments of one thing: where in the series each begins and ends (one past its last row), its highest row, its score."""
+    """Moments of one thing: where in the series each begins and ends (one past its last row), its highest row, its score.
+
+    Changes have a level ``before`` too, ``highest`` is their first row after, ``n_rows`` tells how many have a score.
+    """
 
     kind: str
     name: str
@@ -164,6 +195,8 @@ class _Moments:
     highest: Integers
     scores: Floats
     thresholds: Floats
+    before: Floats | None = None
+    n_rows: Integers | None = None
 
 
 def _moments(
@@ -200,6 +233,42 @@ def _of_expression(observations: Observations, series: _Series, column: str, z: 
     return _moments(series, values, above, threshold, "expression", name, column)
 
 
+def _of_changes(observations: Observations, series: _Series) -> Iterator[_Moments]:
+    bounds = np.searchsorted(series.person, np.arange(len(series.people) + 1))
+    weights = np.ones(len(series.order)) if observations.weight is None else observations.weight[series.order]
+    for column in observations.columns:
+        values, rows = observations.scores(column)[series.order], []
+        for begin, end in itertools.pairwise(bounds.tolist()):
+            if end - begin < FEWEST_ROWS:
+                continue
+            scores, weight = values[begin:end], weights[begin:end]
+            known = np.isfinite(scores) & (weight > 0)
+            at = change_points(scores, weight)
+            edges = np.concatenate(([0], at, [end - begin]))
+            means = [np.average(scores[a:b][known[a:b]], weights=weight[a:b][known[a:b]]) for a, b in itertools.pairwise(edges)]
+            counts = [int(np.count_nonzero(known[a:b])) for a, b in itertools.pairwise(edges)]
+            for n, place in enumerate(at):
+                span = begin + edges[n], begin + edges[n + 2], begin + place
+                rows.append((*span, means[n + 1], math.nan, means[n], counts[n] + counts[n + 1]))
+        if rows:
+            first, last, place, *numbers, n_rows = (np.array(each) for each in zip(*rows, strict=True))
+            score, threshold, before = numbers
+            name = observations.label(column)
+            yield _Moments("change", name, column, first, last, place, score, threshold, before, n_rows)
+
+
+def _of_bursts(table: pa.Table, series: _Series, least: float) -> Iterator[_Moments]:
+    if not (columns := _bursts(table.schema)):
+        return
+    scores = np.column_stack([frames.numbers(table, column)[series.order] for column in columns])
+    scores = np.where(np.isfinite(scores), scores, -np.inf)
+    strongest = scores.argmax(axis=1)
+    for at, column in enumerate(columns):
+        rows = np.flatnonzero((strongest == at) & (scores[:, at] >= least))
+        threshold, name = np.full(len(rows), least), frames.label_of(table.schema.field(column))
+        yield _Moments("burst", name, column, rows, rows + 1, rows, scores[rows, at], threshold)
+
+
 def _of_toxicity(table: pa.Table, series: _Series, least: float) -> Iterator[_Moments]:
     threshold = np.full(len(series.people), least)
     for name in vocabulary.names_of("language", "toxicity"):
@@ -226,21 +295,25 @@ def _answer(observations: Observations, series: _Series, found: Sequence[_Moment
 
     first, last, highest = all_of("first"), all_of("last"), all_of("highest")
     of = np.repeat(np.arange(len(found)), [len(each.first) for each in found])
-    order = np.lexsort((of, first))
-    first, last, highest, of = first[order], last[order], highest[order], of[order]
+    is_change = np.repeat([each.before is not None for each in found], [len(each.first) for each in found]).astype(bool)
+    order = np.lexsort((of, np.where(is_change, highest, first)))
+    first, last, highest, of, is_change = first[order], last[order], highest[order], of[order], is_change[order]
     people = [series.people[at] for at in series.person[first]]
     end_s = np.array([series.end_s[a:b].max() for a, b in zip(first, last, strict=True)], np.float64)
     text = None
     if _TEXT in observations.table.column_names:
         said = frames.texts(observations.table, _TEXT).to_pylist()
-        text = [_words(said[at] for at in series.order[a:b]) for a, b in zip(first, last, strict=True)]
+        since = np.where(is_change, np.maximum(first, highest - _TEXT_ROWS), first)
+        until = np.where(is_change, np.minimum(last, highest + _TEXT_ROWS), last)
+        text = [_words(said[at] for at in series.order[a:b]) for a, b in zip(since, until, strict=True)]
     own = bool(series.keys) and series.keys[-1] in (*frames.PERSON_COLUMNS, "channel")
     keys = series.keys[:-1] if own else series.keys
     numbers = {
         "begin_s": series.begin_s[first],
         "end_s": end_s,
-        "time_s": ((series.begin_s + series.end_s) / 2)[highest],
+        "time_s": (series.begin_s[highest] + series.end_s[highest - is_change]) / 2,
         "score": all_of("scores", np.float64)[order],
+        "score_before": np.concatenate([_or_nan(each.before, each) for each in found] or [np.zeros(0)])[order],
         "threshold": all_of("thresholds", np.float64)[order],
     }
     columns = {name: pa.array([each[at] for each in people], pa.string()) for at, name in enumerate(keys)}
@@ -249,11 +322,17 @@ def _answer(observations: Observations, series: _Series, found: Sequence[_Moment
         columns[name] = pa.array([getattr(found[at], attribute) for at in of.tolist()], pa.string())
     columns |= {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in numbers.items()}
     columns["text"] = pa.nulls(len(of), pa.string()) if text is None else pa.array(text, pa.string())
-    columns["n_units"], columns["n_rows"] = pa.array(np.ones(len(of), np.int64)), pa.array(last - first)
+    n_rows = np.concatenate([each.last - each.first if each.n_rows is None else each.n_rows for each in found] or [first])
+    columns["n_units"], columns["n_rows"] = pa.array(np.ones(len(of), np.int64)), pa.array(n_rows[order].astype(np.int64))
     method = "above its cutoff" if observations.measure == PRESENCE else f"reaches its threshold; {observations.method}"
-    columns["method"] = pa.array([method] * len(of), pa.string())
+    levels = f"optimal partitioning of ranks; {observations.method}"
+    columns["method"] = pa.array([levels if change else method for change in is_change], pa.string())
     columns["seed"] = pa.nulls(len(of), pa.int64())
     return pa.table(columns)
+
+
+def _or_nan(values: Floats | None, moments: _Moments) -> Floats:
+    return np.full(len(moments.first), np.nan) if values is None else values
 
 
 def _words(texts: Iterator[str | None]) -> str | None:
