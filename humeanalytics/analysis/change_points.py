@@ -56,15 +56,20 @@ def change_points(scores: Floats, weight: Floats | None = None) -> Integers:
     edges = np.linspace(0.0, reached[-1], min(len(rows), _MOST_BINS) + 1)
     levels = np.diff(np.interp(edges, reached, sums)) / np.diff(edges)
     row_of_edge = np.minimum(np.searchsorted(reached, edges * (1 - 1e-12)), len(rows))
-    return rows[_refined(_splits(levels, row_of_edge), edges, reached, sums)]
+    # What one row alone explains, one that is long among short ones or rare among ties, is no level either.
+    alone = float((ranks**2 * np.diff(reached)).max() / edges[1])
+    splits = _splits(levels, row_of_edge, alone)
+    # Ranks of the highest row before and of the lowest after are neighbours: scores tell better which is which.
+    sums = np.concatenate(([0.0], np.cumsum((scores[rows] - scores[rows].mean()) * np.diff(reached))))
+    return rows[_refined(splits, edges, reached, sums)]
 
 
-def _splits(levels: Floats, row_of_edge: Integers) -> list[int]:
-    """Return the bins at which parts begin, but for the first."""
+def _splits(levels: Floats, row_of_edge: Integers, least: float) -> list[int]:
+    """Return the bins at which parts begin, but for the first; each further part explains more than ``least``."""
     noise, splits = _noise_between(levels), [0]
     while splits and noise > 1e-12:  # else hardly a rank is another
         # Noise only grows, so that parts become fewer, until they stay.
-        found = _partition(levels, row_of_edge, _PENALTY * noise * math.log(len(levels)))
+        found = _partition(levels, row_of_edge, max(_PENALTY * noise * math.log(len(levels)), least))
         if found == splits:
             return splits
         splits = found

@@ -129,3 +129,28 @@ def test_nothing_stands_out() -> None:
     endless = pa.table({"time_s": [0.0, 1.0], "joy": [0.1, float("inf")]})
     for frame in (_ROW, endless, pa.table({"joy": [0.1, 0.1]}), pa.table({"time_s": [0.0], "joy": pa.nulls(1, pa.float32())})):
         assert found(frame) == []
+
+
+def test_each_vocal_burst_is_a_moment_by_itself() -> None:
+    bursts = {
+        "recording_id": ["r"] * 4,
+        "begin_s": [5.0, 1.0, 1.5, 9.0],
+        "end_s": [5.5, 1.4, 2.0, 9.5],
+        "joy": [0.1] * 4,
+        "desc_laugh": pa.array([0.6, 0.7, 0.9, 0.4], pa.float64()),
+        "desc_sigh": pa.array([0.7, None, 0.2, 0.3], pa.float64()),
+    }
+    answer = found(pa.table(bursts))
+    assert [(r["kind"], r["expression"], r["column"], r["begin_s"], r["time_s"], r["score"], r["n_rows"]) for r in answer] == [
+        ("burst", "Laugh", "desc_laugh", 1.0, pytest.approx(1.2), 0.7, 1),
+        ("burst", "Laugh", "desc_laugh", 1.5, 1.75, 0.9, 1),
+        ("burst", "Sigh", "desc_sigh", 5.0, 5.25, 0.7, 1),
+    ]
+    assert {(r["threshold"], r["text"], r["score_before"]) for r in answer} == {(0.5, None, None)}
+    said = found(pa.table({**bursts, "text": ["a", "b", None, "d"]}), burst=0.4)
+    assert [r["text"] for r in said] == ["b", None, "a", "d"]
+    assert found(pa.table(bursts), burst=0.95) == []
+    faces = {**bursts, "face_id": ["face_0"] * 4}
+    assert found(pa.table(faces)) == []  # a face that laughs makes no sound here
+    with pytest.raises(UsageError, match="burst is 0"):
+        events(pa.table(bursts), burst=0.0)
