@@ -28,6 +28,7 @@ _EXPORTS = {
     "compare": "humeanalytics.analysis.comparisons",
     "composite": "humeanalytics.analysis.composites",
     "conversation": "humeanalytics.analysis.conversations",
+    "drift": "humeanalytics.analysis.drifts",
     "events": "humeanalytics.analysis.moments",
     "export_chats": "humeanalytics.jobs.export",
     "flatten": "humeanalytics.jobs.reading",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -145,12 +146,11 @@ def _partition(levels: Floats, row_of_edge: Integers, penalty: float) -> list[in
 
 def _refined(splits: list[int], edges: Floats, reached: Floats, sums: Floats) -> Integers:
     """Return for each split the place of the row, among those of the bins around it, that divides best the parts around it."""
-    bounds = [0, *splits, len(edges) - 1]
-    found = []
-    for before, at, after in zip(bounds, bounds[1:], bounds[2:], strict=False):
+    found: list[int] = []
+    for at, after in pairwise([*splits, len(edges) - 1]):
         low, high = np.searchsorted(reached, edges[[at - 1, at + 1]])
         places = np.arange(max(low, 1), min(high, len(reached) - 2) + 1)
-        begin, end = edges[[before, after]]
+        begin, end = reached[found[-1]] if found else 0.0, edges[after]
         first, last = np.interp([begin, end], reached, sums)
         left, right = reached[places] - begin, end - reached[places]
         inside = (left > 0) & (right > 0)

@@ -32,6 +32,8 @@ _SAID = {
 def quality(frame: Any, *, by: str | None = None, sure: float = 0.5, tolerated: float = 0.2) -> pa.Table:
     """Tell for each person of each recording how much there is, and what speaks against trusting it.
 
+    Whether scores or confidences drift from day to day, over recordings, `drift` tells.
+
     Args:
         frame: A Query, pyarrow, pandas or polars frame of one table: of v0 with expressions or without, of v1
             ``audio_measurements`` or ``video_faces`` (its scores lack what was measured without a result).
