@@ -180,7 +180,7 @@ class _Recordings:
         latest = np.full(len(names), -np.inf)
         np.maximum.at(latest, number[known], day[known])
         if (other := np.flatnonzero(known & (day != latest[number]))).size:
-            which = " ".join(each for each in names[number[other[0]]] if each is not None)
+            which = " ".join(each for each in names[number[other[0]]][1:] if each is not None)
             raise UsageError(f"{time} is not one time of a recording: that of {which} has several. Pass when it began.")
         whose, _ = frames.codes(pa.table({unit: pa.array([each[0] for each in names], pa.string())}), [unit])
         found = totals(observations, np.where(known, number, -1), len(names), columns)
