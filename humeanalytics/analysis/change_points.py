@@ -10,7 +10,7 @@ import numpy as np
 from humeanalytics.analysis.covered_time import Floats, Integers
 
 #: A series is looked at in so many equal shares of its time at most; the row of a change is then sought among those around it.
-_MOST_BINS = 512
+_MOST_BINS = 256
 #: Fewer rows do not tell a level from noise.
 FEWEST_ROWS = 60
 #: A level holds for at least so many rows.
@@ -19,8 +19,8 @@ _LEVEL_ROWS = 5
 _FEWEST_BETWEEN, _FEWEST_AROUND = 20, 8
 #: Of the differences between stretches the largest may be changes of level. Of normal ones this share has this variance.
 _KEPT, _KEPT_VARIANCE = 0.6, 0.2146
-#: Of fewer bins stretches are too short: how alike neighbours are tells, as in a first-order autoregression, up to this.
-_FEW_BINS, _MOST_ALIKE = 400, 0.9
+#: Where stretches are too few how alike neighbours are tells, as in a first-order autoregression, up to this.
+_MOST_ALIKE = 0.9
 #: What one more change has to explain: so many times the noise and the logarithm of the number of bins. (BIC has 2, for noise
 #: that is known. With 4 a series without a change has one in fewer than 1 of 100 where rows are independent or windows
 #: overlap, and in about 1 of 10 where 60 rows are alike at 0.8 or 120 at 0.9.)
@@ -88,7 +88,7 @@ def _noise_between(levels: Floats) -> float:
     """Return the largest variance of a mean of levels times their number, from what differs between stretches."""
     near, further = float(np.mean(np.diff(levels) ** 2)), float(np.mean((levels[2:] - levels[:-2]) ** 2))
     found, length = near / 2, 1
-    if len(levels) < _FEW_BINS and near > 0:
+    if near > 0:
         found = _carried_on(found, further / near - 1)
     while len(levels) // length >= _FEWEST_BETWEEN:
         blocks = levels[: len(levels) // length * length].reshape(-1, length).mean(axis=1)
@@ -105,7 +105,7 @@ def _noise_around(levels: Floats, splits: list[int]) -> float:
     part = np.repeat(np.arange(len(lengths)), lengths)
     left = levels - (np.bincount(part, levels) / lengths)[part]
     found, length = 0.0, 1
-    if len(levels) < _FEW_BINS and (square := float(left @ left)) > 0:
+    if (square := float(left @ left)) > 0:
         alike = float(left[1:] @ left[:-1]) / square
         # In short series neighbours look less alike than they are (Kendall), and more so where levels were taken away.
         alike += len(lengths) * (1 + 3 * alike) / len(levels)
