@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from v1_frames import audio
 
@@ -307,6 +307,7 @@ def test_groups_of_a_polars_frame_whose_texts_are_views() -> None:
     assert top(frame, by="group", unit="who").select(["group", "mean"]).to_pydict() == {"group": ["a", "b"], "mean": [0.5, 0.5]}
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.booleans())
 def test_each_group_has_its_own_strongest(seed: int, k: int, relative: bool) -> None:
     rng = np.random.default_rng(seed)
