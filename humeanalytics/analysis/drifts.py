@@ -22,6 +22,7 @@ _CONFIDENCE = ("confidence", "prob", "speaker_confidence", "language_confidence"
 _DAY_US, _FEWEST_DAYS = 86_400_000_000, 3
 
 
+@frames.says_of_what
 def drift(
     frame: Any,
     unit: str | None = None,

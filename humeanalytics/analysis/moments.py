@@ -69,15 +69,16 @@ def events(
     Returns:
         A row is one moment, by recording, person and time: ``recording_id``, ``file`` (where the frame has them), the column
         ``by`` (where one was asked for), ``person`` (``speaker_id``, ``face_id`` or ``channel``; null where no one is told
-        apart), ``kind`` (``expression``, ``change``,
-        ``burst``, ``toxicity`` or ``sentiment``), ``expression`` (Hume's name; of a burst its strongest description, of sentiment
-        ``negative`` or ``positive``), ``column``, ``begin_s``, ``end_s``, ``time_s`` (the middle of its highest row; null
-        without times), ``score`` (there), ``score_before`` (null but for changes), ``threshold``, ``text`` (of its rows, each
-        once; null where the frame has none), ``n_units`` (always 1: the person), ``n_rows``, ``method``, ``seed`` (null: nothing
-        is drawn). Of a change ``time_s`` is when the level shifts, halfway from the end of the row before to the begin of the
-        first row after; ``score_before`` and ``score`` are the levels (means) before and after, from ``begin_s`` and until
-        ``end_s``, where the levels before and after them are, or nothing; ``n_rows`` have scores of the two; ``threshold`` is
-        null, and ``text`` that of the three rows on either side. Empty where nothing stands out.
+        apart), ``kind`` (``expression``, ``change``, ``burst``, ``toxicity`` or ``sentiment``), ``expression`` (Hume's name; of
+        a burst its strongest description, of sentiment ``negative`` or ``positive``), ``column``, ``begin_s``, ``end_s``,
+        ``time_s`` (the middle of its highest row; null without times), ``score`` (there), ``score_before`` (null but for
+        changes), ``threshold``, ``text`` (of its rows, each once; null where the frame has none), ``n_units`` (always 1: the
+        person), ``n_rows``, ``method``, ``seed`` (null: nothing is drawn). Empty where nothing stands out.
+
+        Of a change ``time_s`` is when the level shifts, halfway from the end of the row before to the begin of the first row
+        after; ``score_before`` and ``score`` are the levels (means) before and after, from ``begin_s`` and until ``end_s``,
+        where the levels before and after them are, or nothing; ``n_rows`` have scores of the two; ``threshold`` is null, and
+        ``text`` that of the three rows on either side.
 
     Raises:
         UsageError: No such expression; no rows; a threshold that cannot be; several settings, measures or scorings mixed.
