@@ -43,11 +43,16 @@ def worker_pool(workers: int) -> Iterator[Callable[[], Executor]]:
     warnings.filterwarnings("ignore", "A worker was restarted while some jobs were given to the executor", UserWarning)
     pools: list[Any] = []
 
+    class Pool(ProcessPoolExecutor):  # type: ignore[misc]
+        def submit(self, work: Callable[..., R], *given: Any, **named: Any) -> Future[R]:
+            with _uninterrupted():  # the first task starts the processes, any later one may start one again
+                future: Future[R] = super().submit(work, *given, **named)
+            return future
+
     def pool() -> Executor:
-        made: Executor = ProcessPoolExecutor(max_workers=workers, initializer=_follow, initargs=(os.getpid(),))
+        made: Executor = Pool(max_workers=workers, initializer=_follow, initargs=(os.getpid(),))
         pools.append(made)
-        with _uninterrupted():
-            made.submit(os.getpid)  # which starts the processes
+        made.submit(os.getpid)
         return made
 
     try:

@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import loky
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -181,6 +182,25 @@ def test_what_brings_its_worker_down_costs_one_file(tmp_path: Path) -> None:
         assert "the process that read it died" in error["message"]
         assert_nothing_left(lake)
         assert ha.ingest(tmp_path / "in", lake).files == {"found": 13, "known": 12, "failed_before": 1}
+
+
+@on_linux
+def test_ctrl_c_reaches_no_worker_whenever_it_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only the first: a worker that took much memory is started anew between two tasks."""
+    masked: list[bool] = []
+    start = loky.ProcessPoolExecutor._adjust_process_count
+
+    def starting(self: Any) -> None:
+        masked.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        start(self)
+
+    monkeypatch.setattr(loky.ProcessPoolExecutor, "_adjust_process_count", starting)
+    with worker_pool(1) as make:
+        executor: Any = make()
+        executor._max_workers = 2  # as if one of two had ended
+        assert executor.submit(os.getpid).result() != os.getpid()
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert masked == [True, True]
 
 
 def test_only_what_kills_is_given_up() -> None:
