@@ -6,15 +6,33 @@ from typing import Any
 
 import numpy as np
 
+from humeanalytics.errors import UsageError
+
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def check_spans(begin_s: Floats, end_s: Floats) -> None:
+    """Refuse windows that end before they begin: they cover nothing, and would drop out of every mean without a word.
+
+    Raises:
+        UsageError: Some do, by more than rounding.
+    """
+    backwards = np.flatnonzero(end_s < begin_s - 1e-6 * np.maximum(1.0, np.abs(begin_s)))
+    if len(backwards):
+        at = backwards[0]
+        raise UsageError(
+            f"{len(backwards):,} of {len(begin_s):,} rows end before they begin, such as one from {begin_s[at]:g} to "
+            f"{end_s[at]:g} s. Leave them out (WHERE end_s >= begin_s), or mend them."
+        )
 
 
 def newly_covered_s(begin_s: Floats, end_s: Floats, part: Integers) -> Floats:
     """Return the seconds each window adds to those that began before it, within its part (one person of one recording).
 
-    Windows of 4 s every second say most things four times: the first counts 4 s, each further one 1 s. The sum over a part
-    is the time that was covered at all.
+    Windows of 4 s every second say most things four times: the first counts 4 s, each further one 1 s. Those that begin and end
+    together share what they add, so that the order of rows does not matter. The sum over a part is the time that was covered at
+    all.
 
     Args:
         begin_s, end_s: Where each window begins and ends; finite.
@@ -33,7 +51,13 @@ def newly_covered_s(begin_s: Floats, end_s: Floats, part: Integers) -> Floats:
     behind = part[order] * span - origin
     begin, end = begin_s[order] + behind, end_s[order] + behind
     reached = np.concatenate(([-np.inf], np.maximum.accumulate(end)[:-1]))
-    covered[order] = np.maximum(0.0, end - np.maximum(begin, reached))
+    adds = np.maximum(0.0, end - np.maximum(begin, reached))
+    first = np.concatenate(([True], (np.diff(begin) != 0) | (np.diff(end) != 0)))
+    if not first.all():
+        starts = np.flatnonzero(first)
+        count = np.diff(starts, append=len(adds))
+        adds = np.repeat(np.add.reduceat(adds, starts) / count, count)
+    covered[order] = adds
     return covered
 
 

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from humeanalytics import vocabulary
 from humeanalytics.errors import UsageError
@@ -71,10 +72,11 @@ def read_columns(frame: Any, wanted: Callable[[pa.Schema], Sequence[str]]) -> pa
 
 
 def without_views(table: pa.Table) -> pa.Table:
-    """Return a table whose texts are strings: of the views that polars gives Arrow takes no rows."""
+    """Return a table whose texts are strings: of the views that polars gives, in its categories too, Arrow takes no rows."""
     for at, field in enumerate(table.schema):
-        if pa.types.is_string_view(field.type):
-            table = table.set_column(at, field.with_type(pa.string()), table.column(at).cast(pa.string()))
+        of_dictionary = pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type)
+        if pa.types.is_string_view(field.type) or of_dictionary:
+            table = table.set_column(at, field.with_type(pa.string()), texts(table, field.name))
     return table
 
 
@@ -153,17 +155,42 @@ def _is_number(type_: pa.DataType) -> bool:
 
 
 def numbers(table: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return a column as float64; null becomes NaN."""
-    return np.asarray(table.column(column).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    """Return a column as float64; null becomes NaN.
+
+    Raises:
+        UsageError: It holds something else than numbers.
+    """
+    values = table.column(column)
+    try:
+        return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    except pa.ArrowException:
+        raise UsageError(f"Column {column!r} holds {values.type}, where numbers are needed.") from None
+
+
+def scores(table: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a column of scores as float64; NaN where there is none, and where there is no finite one."""
+    values = numbers(table, column)
+    with np.errstate(invalid="ignore"):
+        whole = np.isfinite(values.sum())
+    return values if whole else np.where(np.isfinite(values), values, np.nan)
 
 
 def texts(table: pa.Table, column: str) -> pa.ChunkedArray:
-    """Return a column as text, whatever kind of text or number it is."""
+    """Return a column as text, whatever kind of text or number it is; what is not a number is null.
+
+    Raises:
+        UsageError: It holds what has no text, such as lists.
+    """
     values = table.column(column)
-    if pa.types.is_dictionary(values.type):
-        decoded = (chunk.dictionary.cast(pa.string()).take(chunk.indices) for chunk in values.chunks)
-        values = pa.chunked_array(decoded, pa.string())
-    return values.cast(pa.string())
+    try:
+        if pa.types.is_dictionary(values.type):
+            parts = [each.dictionary.cast(pa.string()).take(each.indices) for each in values.chunks]
+            return pa.chunked_array(parts, pa.string())
+        if pa.types.is_floating(values.type):
+            values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+        return values.cast(pa.string())
+    except pa.ArrowException:
+        raise UsageError(f"Column {column!r} holds {values.type}, where a label is needed.") from None
 
 
 def codes(table: pa.Table, columns: Sequence[str]) -> tuple[np.ndarray[Any, np.dtype[np.int64]], list[tuple[str | None, ...]]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from humeanalytics.analysis import frames
-from humeanalytics.analysis.covered_time import Floats, Integers
+from humeanalytics.analysis.covered_time import Floats, Integers, check_spans
 from humeanalytics.errors import UsageError
 
 SPAN, POINT = ("begin_s", "end_s"), "time_s"
@@ -61,8 +61,9 @@ def rows_in_time(table: pa.Table, columns: Sequence[str], part: Integers) -> Row
     begin, end = (frames.numbers(table, name if name in table.column_names else POINT) for name in SPAN)
     scores = np.empty((table.num_rows, len(columns)), order="F")
     for at, column in enumerate(columns):
-        scores[:, at] = frames.numbers(table, column)
+        scores[:, at] = frames.scores(table, column)
     timed = np.isfinite(begin) & np.isfinite(end)
+    check_spans(begin[timed], end[timed])
     return Rows(part, begin, np.maximum(begin, end), scores, np.ones_like(part)).take(timed)
 
 

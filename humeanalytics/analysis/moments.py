@@ -136,6 +136,7 @@ class _Series:
     begin_s: Floats
     end_s: Floats
     begins: np.ndarray[Any, np.dtype[np.bool_]]
+    when: Integers
 
     @staticmethod
     def of(observations: Observations, gap_s: float | None, label: Sequence[str]) -> _Series:
@@ -156,7 +157,10 @@ class _Series:
         person, begin, end = person[order], begin[order], end[order]
         other = np.diff(person, prepend=-1) != 0
         begins = other | (_pauses(begin, end, other) > (_typical_gap_s(begin, end, other) if gap_s is None else gap_s))
-        return _Series(keys, [people[at] for at in ranked], order, person, begin, end, begins)
+        # Rows at one time are of one moment, in whatever order; after a break a number is left out, so that none goes on.
+        later = begins | (begin != np.roll(begin, 1)) | (end != np.roll(end, 1))
+        when = np.cumsum(later) + np.cumsum(begins)
+        return _Series(keys, [people[at] for at in ranked], order, person, begin, end, begins, when)
 
 
 def _pauses(begin: Floats, end: Floats, other: Any) -> Floats:
@@ -185,7 +189,8 @@ def _typical_gap_s(begin: Floats, end: Floats, other: Any) -> float:
 class _Moments:
     """Moments of one thing: where in the series each begins and ends (one past its last row), its highest row, its score.
 
-    Changes have a level ``before`` too, ``highest`` is their first row after, ``n_rows`` tells how many have a score.
+    ``n_rows`` are above (of rows at one time others may lie between them). Changes have a level ``before`` too: ``highest`` is their
+    first row after, and ``n_rows`` of both levels have a score.
     """
 
     kind: str
@@ -193,25 +198,25 @@ class _Moments:
     column: str
     first: Integers
     last: Integers
+    n_rows: Integers
     highest: Integers
     scores: Floats
     thresholds: Floats
     before: Floats | None = None
-    n_rows: Integers | None = None
 
 
 def _moments(
     series: _Series, values: Floats, above: Any, threshold: Floats, kind: str, name: str, column: str, *, sign: float = 1.0
 ) -> _Moments:
     """Return the stretches of rows, in the series' order, that are ``above``; highest is the row of most ``sign * values``."""
-    starts = above & (series.begins | ~np.concatenate(([False], above[:-1])))
     rows = np.flatnonzero(above)
-    moment = np.cumsum(starts)[rows] - 1
+    starts = np.diff(series.when[rows], prepend=-2) > 1
+    moment = np.cumsum(starts) - 1
     by_height = np.lexsort((-sign * values[rows], moment))
     counts = np.bincount(moment, minlength=int(starts.sum())).astype(np.int64)
     highest = rows[by_height][np.cumsum(counts) - counts]
-    first = np.flatnonzero(starts)
-    return _Moments(kind, name, column, first, first + counts, highest, values[highest], threshold[series.person[first]])
+    first, last = rows[starts], rows[np.cumsum(counts) - 1] + 1
+    return _Moments(kind, name, column, first, last, counts, highest, values[highest], threshold[series.person[first]])
 
 
 def _of_expression(observations: Observations, series: _Series, column: str, z: float) -> _Moments:
@@ -255,7 +260,7 @@ def _of_changes(observations: Observations, series: _Series) -> Iterator[_Moment
             first, last, place, *numbers, n_rows = (np.array(each) for each in zip(*rows, strict=True))
             score, threshold, before = numbers
             name = observations.label(column)
-            yield _Moments("change", name, column, first, last, place, score, threshold, before, n_rows)
+            yield _Moments("change", name, column, first, last, n_rows, place, score, threshold, before)
 
 
 def _of_bursts(table: pa.Table, series: _Series, least: float) -> Iterator[_Moments]:
@@ -267,7 +272,8 @@ def _of_bursts(table: pa.Table, series: _Series, least: float) -> Iterator[_Mome
     for at, column in enumerate(columns):
         rows = np.flatnonzero((strongest == at) & (scores[:, at] >= least))
         threshold, name = np.full(len(rows), least), frames.label_of(table.schema.field(column))
-        yield _Moments("burst", name, column, rows, rows + 1, rows, scores[rows, at], threshold)
+        one = np.ones(len(rows), np.int64)
+        yield _Moments("burst", name, column, rows, rows + 1, one, rows, scores[rows, at], threshold)
 
 
 def _of_toxicity(table: pa.Table, series: _Series, least: float) -> Iterator[_Moments]:
@@ -294,11 +300,12 @@ def _answer(observations: Observations, series: _Series, found: Sequence[_Moment
     def all_of(name: str, type_: Any = np.int64) -> Any:
         return np.concatenate([np.asarray(getattr(each, name), type_) for each in found] or [np.zeros(0, type_)])
 
-    first, last, highest = all_of("first"), all_of("last"), all_of("highest")
+    first, last, highest, n_rows = all_of("first"), all_of("last"), all_of("highest"), all_of("n_rows")
     of = np.repeat(np.arange(len(found)), [len(each.first) for each in found])
     is_change = np.repeat([each.before is not None for each in found], [len(each.first) for each in found]).astype(bool)
     order = np.lexsort((of, np.where(is_change, highest, first)))
-    first, last, highest, of, is_change = first[order], last[order], highest[order], of[order], is_change[order]
+    first, last, highest, n_rows = first[order], last[order], highest[order], n_rows[order]
+    of, is_change = of[order], is_change[order]
     people = [series.people[at] for at in series.person[first]]
     end_s = np.array([series.end_s[a:b].max() for a, b in zip(first, last, strict=True)], np.float64)
     text = None
@@ -323,8 +330,7 @@ def _answer(observations: Observations, series: _Series, found: Sequence[_Moment
         columns[name] = pa.array([getattr(found[at], attribute) for at in of.tolist()], pa.string())
     columns |= {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in numbers.items()}
     columns["text"] = pa.nulls(len(of), pa.string()) if text is None else pa.array(text, pa.string())
-    n_rows = np.concatenate([each.last - each.first if each.n_rows is None else each.n_rows for each in found] or [first])
-    columns["n_units"], columns["n_rows"] = pa.array(np.ones(len(of), np.int64)), pa.array(n_rows[order].astype(np.int64))
+    columns["n_units"], columns["n_rows"] = pa.array(np.ones(len(of), np.int64)), pa.array(n_rows)
     method = "above its cutoff" if observations.measure == PRESENCE else f"reaches its threshold; {observations.method}"
     levels = f"optimal partitioning of ranks; {observations.method}"
     columns["method"] = pa.array([levels if change else method for change in is_change], pa.string())

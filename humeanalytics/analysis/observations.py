@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from humeanalytics.analysis import frames
-from humeanalytics.analysis.covered_time import Floats, Integers, newly_covered_s
+from humeanalytics.analysis.covered_time import Floats, Integers, check_spans, newly_covered_s
 from humeanalytics.errors import UsageError
 
 BY_TIME = "weighted by newly covered time"
@@ -59,7 +59,7 @@ class Observations:
 
     def scores(self, column: str) -> Floats:
         """Return the scores of an expression, a row each; NaN where there is none."""
-        return frames.numbers(self.table, column)
+        return frames.scores(self.table, column)
 
     def label(self, column: str) -> str:
         """Return what a person calls an expression."""
@@ -180,6 +180,7 @@ def _weight(table: pa.Table, parts: Iterable[str]) -> Floats | None:
     if not (np.isfinite(begin).all() and np.isfinite(end).all()):
         return None  # texts among speech: seconds and sentences do not add up
     part, _ = frames.codes(table, list(dict.fromkeys(parts)))
+    check_spans(begin, end)
     covered = newly_covered_s(begin, end, part)
     return covered if covered.sum() > 0 else None
 

@@ -178,8 +178,9 @@ def usual_of(reference: Any, columns: Sequence[str], measure: str, *, mixed_sett
 
 
 def _mean(observations: Observations, column: str) -> float:
-    if observations.weight is None:  # Arrow skips null, without a copy of every column; what it makes of NaN is asked again
-        mean = pc.mean(observations.table.column(column)).as_py()
+    values = observations.table.column(column)
+    if observations.weight is None and not pa.types.is_float16(values.type):
+        mean = pc.mean(values).as_py()  # Arrow skips null, without a copy of every column; what it makes of NaN is asked again
         if mean is not None and math.isfinite(mean):
             return float(mean)
     return float(totals(observations, np.zeros(observations.table.num_rows, np.int64), 1, (column,)).means[0, 0])

@@ -55,7 +55,8 @@ def summarise(
         frames their number by the usual step; null without times), ``coverage`` (its share of the recordings' length, where that
         is known: 0 to 1); then for each expression, named by its column, ``_mean``, ``_sd`` (of the row's own scores, null of a
         single one), ``_q25``, ``_q50``, ``_q75`` (the score at or below which so much of the time lies), ``_above`` (share of the
-        time above ``level``) and ``_peaks`` (how many separate stretches are above it); of v1 ``_presence`` (share of the time in
+        time above ``level``) and ``_peaks`` (how many separate stretches are above it:
+        rows one after the other in time; of rows of one person at one time any); of v1 ``_presence`` (share of the time in
         which it was above its cutoff) and ``_peaks`` (stretches of that). Last ``method`` and ``seed`` (null: nothing is drawn).
         Null where there is no score. Of several models all but the first columns have the model before: ``face_joy_mean``.
 
@@ -228,9 +229,15 @@ class _Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """Rows in the order of time, and which of them begin the rows of a person of a recording."""
+    """Moments in the order of time, each of the rows of a person of a recording that are at one time.
+
+    Attributes:
+        order: Rows, moment by moment; ``starts`` where in it each moment starts, None where each is one row.
+        first, group: Of each moment whether it is the first of its person, and whose it is.
+    """
 
     order: Integers
+    starts: Integers | None
     first: np.ndarray[Any, np.dtype[np.bool_]]
     group: Integers
 
@@ -239,13 +246,21 @@ class _Runs:
         keys = [n for n in (*frames.RECORDING_COLUMNS, *frames.PERSON_COLUMNS, "channel") if n in rows.column_names]
         part, _ = frames.codes(rows, keys)
         times = next((names for names in _ORDER if all(name in rows.column_names for name in names)), ())
-        order = np.lexsort((*(frames.numbers(rows, name) for name in reversed(times)), part, group))
+        at = [frames.numbers(rows, name) for name in times]
+        order = np.lexsort((*reversed(at), part, group))
         new = (np.diff(part[order], prepend=-1) != 0) | (np.diff(group[order], prepend=-1) != 0)
-        return _Runs(order, new, group[order])
+        later = np.ones(len(order), np.bool_)
+        if at:  # rows without a time, like those of a frame without, come one after the other
+            later = np.any([each[order] != np.roll(each[order], 1) for each in at], axis=0) | new
+        if later.all():
+            return _Runs(order, None, new, group[order])
+        starts = np.flatnonzero(later)
+        return _Runs(order, starts, new[starts], group[order][starts])
 
     def count(self, above: np.ndarray[Any, Any], n_groups: int) -> Integers:
-        """Return for each group how often rows begin to be above, or are from the first."""
+        """Return for each group how often moments begin to be above, or are from the first: any row of them is."""
         here = above[self.order]
+        here = here if self.starts is None else np.logical_or.reduceat(here, self.starts)
         before = np.concatenate(([False], here[:-1])) & ~self.first
         return np.bincount(self.group, here & ~before, n_groups).astype(np.int64)
 

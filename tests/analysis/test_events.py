@@ -81,6 +81,14 @@ def test_overlapping_windows_make_one_moment_and_a_pause_ends_one() -> None:
     assert [r["n_rows"] for r in found(frame, z=1.0, gap_s=100.0)] == [5]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_faces_of_one_frame_that_nobody_told_apart_are_of_one_moment(order: int) -> None:
+    joy = [0.1, 0.1] * 20 + [0.9, 0.1] * 3 + [0.1, 0.1] * 20
+    frame = pa.table({"face_id": ["unknown"] * 86, "time_s": [float(n // 2) for n in range(86)], "joy": joy})
+    (row,) = found(frame.take(list(range(86))[::order]))
+    assert (row["begin_s"], row["end_s"], row["n_rows"], row["score"]) == (20.0, 22.0, 3, 0.9)
+
+
 def test_toxic_and_one_sided_text() -> None:
     sentiment = {f"sentiment_{n}": [float(n == 2), float(n == 5), float(n in (8, 9)) / 2] for n in range(1, 10)}
     columns = {"text": ["I hate it", "well", "lovely"], "joy": [0.1, 0.1, 0.1], "toxicity_insult": [0.9, 0.2, None], **sentiment}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,10 @@ def test_against_going_through_every_tenth_of_a_second(drawn: list[tuple[str | N
         taken: dict[tuple[str, str], set[int]] = {}
         covered: set[tuple[str, int]] = set()
         weighed = []
-        for at in sorted(range(len(rows)), key=lambda at: (rows[at][3], rows[at][4], at)):
-            p, r, s, b, e, v = rows[at]
-            if p != who:
-                continue
+        for b, e, r, s in sorted({(b, e, r, s) for _, r, s, b, e, _ in own}):
             ticks = set(range(round(b * 10), round(e * 10)))
-            weighed.append((len(ticks - taken.setdefault((r, s), set())), v))
+            same = [row[5] for row in own if row[1:5] == (r, s, b, e)]  # they share what they add
+            weighed += [(Fraction(len(ticks - taken.setdefault((r, s), set())), len(same)), v) for v in same]
             taken[r, s] |= ticks
             covered |= {(r, tick) for tick in ticks}
         known = [(w, v) for w, v in weighed if v is not None]
@@ -82,16 +81,16 @@ def test_against_going_through_every_tenth_of_a_second(drawn: list[tuple[str | N
             assert row["joy_mean"] is row["joy_q50"] is row["joy_above"] is None and row["joy_peaks"] == 0
             continue
         if sum(w for w, _ in known) == 0:
-            known = [(1, v) for _, v in known]
-        weights, values = np.array([w for w, _ in known]), np.array([v for _, v in known])
+            known = [(Fraction(1), v) for _, v in known]
+        weights, values = np.array([float(w) for w, _ in known]), np.array([v for _, v in known])
         mean = np.average(values, weights=weights)
         assert row["joy_mean"] == pytest.approx(mean)
         spread = np.sqrt(np.average((values - mean) ** 2, weights=weights)) if (weights > 0).sum() > 1 else None
         assert row["joy_sd"] == (spread if spread is None else pytest.approx(spread, abs=1e-9))
         assert row["joy_above"] == pytest.approx(np.average(values > 0.5, weights=weights))
-        ticks_of_scores = np.sort(np.repeat(values, weights))
-        assert row["joy_q50"] == np.quantile(ticks_of_scores, 0.5, method="inverted_cdf")
-        assert row["joy_q25"] == np.quantile(ticks_of_scores, 0.25, method="inverted_cdf")
+        total = sum(w for w, _ in known)
+        for name, share in (("joy_q50", Fraction(1, 2)), ("joy_q25", Fraction(1, 4))):
+            assert row[name] == min(v for _, v in known if sum(w for w, each in known if each <= v) >= share * total)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(-2, 2, width=32) | st.just(0.1)), min_size=1, max_size=30))
@@ -111,6 +110,21 @@ def test_peaks_are_stretches_above_the_level_of_one_person() -> None:
     assert quietly(rows_of(*rows), level=0.05)[0]["joy_peaks"] == 4
     (presence_row,) = quietly(rows_of(*rows), level=0.95)
     assert (presence_row["joy_peaks"], presence_row["joy_above"]) == (0, 0.0)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [1, 0, 2, 3, 5, 4], [5, 3, 1, 0, 2, 4]])
+def test_faces_of_one_frame_that_nobody_told_apart_are_one_stretch_in_whatever_order(order: list[int]) -> None:
+    frame = pa.table(
+        {"participant": ["P"] * 6, "face_id": ["unknown"] * 6, "time_s": [0, 0, 1, 1, 2, 2], "joy": [0.9, 0.1, 0.8, 0.2, 0.1, 0.7]}
+    )
+    assert quietly(frame.take(order))[0]["joy_peaks"] == 1
+
+
+def test_windows_at_one_place_share_the_time_they_add_in_whatever_order() -> None:
+    rows = [("P1", "r", "s", 0.0, 4.0, 0.9), ("P1", "r", "s", 0.0, 4.0, 0.1), ("P1", "r", "s", 4.0, 8.0, 0.5)]
+    for frame in (rows_of(*rows), rows_of(*rows[::-1])):
+        row = quietly(frame)[0]
+        assert (row["joy_mean"], row["joy_above"]) == (pytest.approx(0.5), pytest.approx(0.25))
 
 
 def test_what_a_row_is() -> None:
