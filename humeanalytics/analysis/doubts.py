@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from humeanalytics.analysis import frames
-from humeanalytics.analysis.covered_time import Floats, Integers, covered_by_part, shared_s
+from humeanalytics.analysis.covered_time import Floats, Integers, check_spans, covered_by_part, shared_s
 from humeanalytics.analysis.observations import label_column
 from humeanalytics.errors import UsageError
 
@@ -151,8 +151,9 @@ def _shares(table: pa.Table, part: Integers, whole: Integers, sure: float, *, by
     times = _SPAN if all(name in table.column_names for name in _SPAN) else (_POINT,) * (_POINT in table.column_names)
     if not times:
         return found
-    begin, end = frames.numbers(table, times[0]), frames.numbers(table, times[-1])
+    begin, end = frames.finite(table, times[0]), frames.finite(table, times[-1])
     timed = np.isfinite(begin) & np.isfinite(end)
+    check_spans(begin[timed], end[timed])
     has_time = np.bincount(part, timed, n_parts) > 0
     found["covered_s"] = np.where(has_time, covered_by_part(begin, end, part, n_parts), np.nan)
     if times == _SPAN and by_person:

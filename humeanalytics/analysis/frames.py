@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, wraps
 from posixpath import basename
@@ -27,6 +28,7 @@ RECORDING_COLUMNS = ("recording_id", "file")
 _SCORING = "scoring_id"
 _OTHER_KINDS = tuple(sorted({prefix for prefix in vocabulary.PREFIXES.values() if prefix}))
 _SHOWN_CHOICES = 6
+_HIGHEST = 1e100
 Parameters = ParamSpec("Parameters")
 
 
@@ -167,12 +169,21 @@ def numbers(table: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64
         raise UsageError(f"Column {column!r} holds {values.type}, where numbers are needed.") from None
 
 
-def scores(table: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return a column of scores as float64; NaN where there is none, and where there is no finite one."""
+def finite(table: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a column as float64; NaN where there is no finite number.
+
+    Raises:
+        UsageError: It holds something else than numbers, or some so high that they cannot be added up.
+    """
     values = numbers(table, column)
-    with np.errstate(invalid="ignore"):
-        whole = np.isfinite(values.sum())
-    return values if whole else np.where(np.isfinite(values), values, np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = values @ values  # a fast way to see that all are finite
+    if math.isfinite(squares):
+        return values
+    values = np.where(np.isfinite(values), values, np.nan)
+    if (np.abs(values) > _HIGHEST).any():
+        raise UsageError(f"Column {column!r} holds numbers as high as {np.nanmax(np.abs(values)):g}; no score or time is.")
+    return values
 
 
 def texts(table: pa.Table, column: str) -> pa.ChunkedArray:

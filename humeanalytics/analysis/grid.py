@@ -61,7 +61,7 @@ def rows_in_time(table: pa.Table, columns: Sequence[str], part: Integers) -> Row
     begin, end = (frames.numbers(table, name if name in table.column_names else POINT) for name in SPAN)
     scores = np.empty((table.num_rows, len(columns)), order="F")
     for at, column in enumerate(columns):
-        scores[:, at] = frames.scores(table, column)
+        scores[:, at] = frames.finite(table, column)
     timed = np.isfinite(begin) & np.isfinite(end)
     check_spans(begin[timed], end[timed])
     return Rows(part, begin, np.maximum(begin, end), scores, np.ones_like(part)).take(timed)

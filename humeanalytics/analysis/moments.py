@@ -14,7 +14,7 @@ import pyarrow as pa
 from humeanalytics import vocabulary
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.change_points import FEWEST_ROWS, change_points
-from humeanalytics.analysis.covered_time import Floats, Integers
+from humeanalytics.analysis.covered_time import Floats, Integers, check_spans
 from humeanalytics.analysis.observations import PRESENCE, Observations, label_column, observe
 from humeanalytics.analysis.units import totals
 from humeanalytics.errors import UsageError
@@ -150,7 +150,8 @@ class _Series:
         rank[ranked] = np.arange(len(people))
         nothing = np.full(table.num_rows, np.nan)
         times = _SPAN if all(name in table.column_names for name in _SPAN) else (_POINT,) * (_POINT in table.column_names)
-        begin, end = (frames.numbers(table, times[at]) if times else nothing for at in (0, -1))
+        begin, end = (frames.finite(table, times[at]) if times else nothing for at in (0, -1))
+        check_spans(begin, end)
         place = frames.numbers(table, _PLACE) if _PLACE in table.column_names else nothing
         person = rank[number]
         order = np.lexsort((place, end, begin, person))
@@ -280,7 +281,7 @@ def _of_toxicity(table: pa.Table, series: _Series, least: float) -> Iterator[_Mo
     threshold = np.full(len(series.people), least)
     for name in vocabulary.names_of("language", "toxicity"):
         if name.column in table.column_names:
-            values = frames.numbers(table, name.column)[series.order]
+            values = frames.finite(table, name.column)[series.order]
             yield _moments(series, values, values >= least, threshold, "toxicity", name.name, name.column)
 
 
@@ -288,7 +289,7 @@ def _of_sentiment(table: pa.Table, series: _Series, bounds: tuple[float, float])
     columns = [name.column for name in vocabulary.names_of("language", "sentiment")]
     if not all(column in table.column_names for column in columns):
         return
-    shares = np.column_stack([frames.numbers(table, column)[series.order] for column in columns])
+    shares = np.column_stack([frames.finite(table, column)[series.order] for column in columns])
     whole = shares.sum(axis=1)
     values = np.divide(shares @ np.arange(1, 10), whole, out=np.full(len(whole), np.nan), where=whole > 0)
     for name, bound, sign in (("negative", bounds[0], -1.0), ("positive", bounds[1], 1.0)):

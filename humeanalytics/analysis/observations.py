@@ -59,7 +59,7 @@ class Observations:
 
     def scores(self, column: str) -> Floats:
         """Return the scores of an expression, a row each; NaN where there is none."""
-        return frames.scores(self.table, column)
+        return frames.finite(self.table, column)
 
     def label(self, column: str) -> str:
         """Return what a person calls an expression."""

@@ -72,7 +72,7 @@ def read_turns(
     if unknown := [name for name in _NEEDED if name != _GREETING and table[name].null_count]:
         raise UsageError(f"{', '.join(unknown)} is null in some rows, so these are no turns of a chat. Leave them out.")
     chat, chats = frames.codes(table, [_CHAT])
-    number = np.asarray(table[_TURN].cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+    number = frames.numbers(table, _TURN).astype(np.int64)
     order = np.lexsort((number, chat))
     twice = np.flatnonzero((np.diff(chat[order]) == 0) & (np.diff(number[order]) == 0))
     if len(twice):
@@ -86,13 +86,18 @@ def read_turns(
         raise UsageError(f"speaker is {', '.join(strange)} in some rows; of turns it is caller or assistant.")
     speaker = np.array([SPEAKERS.index(str(name)) for (name,) in names], np.int64)[who]
     begin, end = (_minutes(table, name) for name in ("first_at", "last_at"))
+    if backwards := int(np.count_nonzero(end < begin)):
+        raise UsageError(f"{backwards:,} turns end before they begin: last_at is before first_at. Leave them out, or mend them.")
     began = np.full(len(chats), np.inf)
     np.minimum.at(began, chat, begin)
     minute = (begin + end) / 2 - began[chat]
     messages = np.ones(len(chat))
     if _MESSAGES in table.column_names:
         messages = np.nan_to_num(frames.numbers(table, _MESSAGES))
-    greeting = np.asarray(pc.fill_null(table[_GREETING], False).to_numpy(zero_copy_only=False), np.bool_)
+    try:
+        greeting = np.asarray(pc.fill_null(table[_GREETING].cast(pa.bool_()), False).to_numpy(zero_copy_only=False), np.bool_)
+    except pa.ArrowException:
+        raise UsageError(f"{_GREETING} is neither true nor false but {table[_GREETING].type}. Pass the turns of the lake.") from None
     kept = order[~greeting[order]]
     return Turns(
         observations.take(kept),
