@@ -60,10 +60,16 @@ def baseline(
     """
     if how not in _HOW:
         raise UsageError(f"how is {how!r}; it is one of {', '.join(_HOW)}.")
+
+    def labels(schema: pa.Schema) -> list[str]:
+        if MEASURE not in schema.names:  # with it they are of an answer that this one takes the place of
+            frames.check_free(schema.names, _ANSWERS)
+        return [label_column(schema, within, "to take a baseline in")]
+
     observations = observe(
         frame,
         expressions,
-        lambda schema: [label_column(schema, within, "to take a baseline in")],
+        labels,
         mixed_settings=mixed_settings,
         whole=True,
     )

@@ -69,6 +69,8 @@ def composite(
     def labels(schema: pa.Schema) -> list[str]:
         if taken := [each.name for each in chosen if each.name in schema.names]:
             raise UsageError(f"The frame has a column {taken[0]!r} already. Rename one of them.")
+        if MEASURE not in schema.names:  # with it they are of an answer that this one takes the place of
+            frames.check_free(schema.names, _ANSWERS)
         for each in chosen:
             members[each.name] = _members(each, schema)
         return []

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers, check_spans, covered_by_part, shared_s
-from humeanalytics.analysis.observations import label_column
+from humeanalytics.analysis.observations import check_one_settings, label_column
 from humeanalytics.errors import UsageError
 
 _SPAN, _POINT = ("begin_s", "end_s"), "time_s"
@@ -29,7 +29,9 @@ _SAID = {
 
 
 @frames.says_of_what
-def quality(frame: Any, *, by: str | None = None, sure: float = 0.5, tolerated: float = 0.2) -> pa.Table:
+def quality(
+    frame: Any, *, by: str | None = None, sure: float = 0.5, tolerated: float = 0.2, mixed_settings: bool = False
+) -> pa.Table:
     """Tell for each person of each recording how much there is, and what speaks against trusting it.
 
     Whether scores or confidences drift from day to day, over recordings, `drift` tells.
@@ -40,6 +42,7 @@ def quality(frame: Any, *, by: str | None = None, sure: float = 0.5, tolerated: 
         by: A label, such as ``role`` or ``segment``: each of its groups is judged by itself.
         sure: A confidence below this is low, 0 to 1.
         tolerated: Shares above this are named in ``doubts``.
+        mixed_settings: Take rows that were scored with different settings together.
 
     Returns:
         A row is one person (``speaker_id``, ``face_id`` or ``channel``) of one recording, in order: ``recording_id``, ``file``
@@ -53,7 +56,8 @@ def quality(frame: Any, *, by: str | None = None, sure: float = 0.5, tolerated: 
         ``n_losses``; ``doubts``, in words, empty where there are none; ``method``, ``seed`` (null: nothing is drawn).
 
     Raises:
-        UsageError: The frame has no rows, or nothing to judge by; or ``sure`` or ``tolerated`` is no share.
+        UsageError: The frame has no rows, or nothing to judge by; ``sure`` or ``tolerated`` is no share; or several settings or scorings
+            are mixed.
 
     Examples:
         >>> frame = pa.table({"speaker_id": ["a", "b"], "begin_s": [0.0, 3.0], "end_s": [4.0, 13.0]})
@@ -63,7 +67,7 @@ def quality(frame: Any, *, by: str | None = None, sure: float = 0.5, tolerated: 
     for name, share in (("sure", sure), ("tolerated", tolerated)):
         if not 0 <= share <= 1:
             raise UsageError(f"{name} is {share:g}; it is a share from 0 to 1.")
-    table, person = _read(frame, by)
+    table, person = _read(frame, by, mixed_settings=mixed_settings)
     keys = [name for name in frames.RECORDING_COLUMNS if name in table.column_names]
     own = [person] if person else []
     recording, _ = frames.codes(table, keys)
@@ -96,7 +100,7 @@ def quality(frame: Any, *, by: str | None = None, sure: float = 0.5, tolerated: 
     return pa.table(columns)
 
 
-def _read(frame: Any, by: str | None) -> tuple[pa.Table, str | None]:
+def _read(frame: Any, by: str | None, *, mixed_settings: bool) -> tuple[pa.Table, str | None]:
     people: list[str] = []
 
     def wanted(schema: pa.Schema) -> list[str]:
@@ -110,7 +114,7 @@ def _read(frame: Any, by: str | None) -> tuple[pa.Table, str | None]:
         scores = frames.expression_columns(schema) if _MEASURED not in schema.names else []
         if not known and not scores:
             raise UsageError(f"The frame has neither times nor confidences nor scores. It has: {', '.join(schema.names)}.")
-        keys = [name for name in (*frames.RECORDING_COLUMNS, "scoring_id") if name in schema.names]
+        keys = [name for name in (*frames.RECORDING_COLUMNS, "scoring_id", "settings_id", "api") if name in schema.names]
         label = [] if by is None else [label_column(schema, by, "to judge by")]
         return [*keys, *label, *people, *known, *(name for name in scores if name not in known)]
 
@@ -118,6 +122,8 @@ def _read(frame: Any, by: str | None) -> tuple[pa.Table, str | None]:
     if table.num_rows == 0:
         raise UsageError("The frame has no rows, so there is nothing to judge.")
     frames.check_one_scoring(table)
+    if not mixed_settings:
+        check_one_settings(frame, table)
     return table, people[0] if people else None
 
 

@@ -281,6 +281,16 @@ def check_one_scoring(table: pa.Table) -> None:
         )
 
 
+def check_free(names: Iterable[str], taken: Iterable[str]) -> None:
+    """Refuse columns of a frame that are called as columns of the answer are: one of the two would be lost.
+
+    Raises:
+        UsageError: Some are.
+    """
+    if both := sorted(set(names) & set(taken)):
+        raise UsageError(f"The answer has a column {both[0]!r} of its own. Rename that of the frame.")
+
+
 def person_column(schema: pa.Schema) -> str | None:
     """Return the column that says which person of a recording a row is about, if there is one."""
     return next((column for column in PERSON_COLUMNS if column in schema.names), None)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Integers
 from humeanalytics.analysis.grid import POINT, SPAN, Rows, on_grid, rows_in_time, time_columns
-from humeanalytics.analysis.observations import MEASURE, label_column, one_measure, refuse_long
+from humeanalytics.analysis.observations import MEASURE, check_one_settings, label_column, one_measure, refuse_long
 from humeanalytics.errors import UsageError
 
 #: Silence longer than so many typical windows is a gap.
@@ -33,6 +33,7 @@ def timeline(
     smooth_s: float | None = None,
     gap_s: float | None = None,
     by: str | None = None,
+    mixed_settings: bool = False,
 ) -> pa.Table:
     """Return the scores of one recording over its time.
 
@@ -49,6 +50,7 @@ def timeline(
         by: The label that says whose a row is: ``role`` or ``participant``, or ``segment`` for a line a phase. ``speaker_id`` or
             ``face_id`` where left out.
         gap_s: Silence longer than this is a gap; three typical windows (or steps between frames) where left out.
+        mixed_settings: Take rows that were scored with different settings together.
 
     Returns:
         A row is one scored stretch, frame or cell of one person, by person and time: ``person`` (text; null where the frame
@@ -60,8 +62,8 @@ def timeline(
         that a modality does not have are null.
 
     Raises:
-        UsageError: No such expression or recording, several recordings or scorings of one, no columns of time, or a length
-            that is not positive; of several modalities no ``every_s``, frames of different recordings, or of v0 and v1.
+        UsageError: No such expression or recording, several recordings, scorings or settings of one, no columns of time, or a
+            length that is not positive; of several modalities no ``every_s``, frames of different recordings, or of v0 and v1.
 
     Examples:
         >>> frame = pa.table({"time_s": [0.0, 0.5, 1.0, 9.0], "joy": [0.0, 0.2, 0.4, 1.0]})
@@ -72,8 +74,9 @@ def timeline(
         if length is not None and not (math.isfinite(length) and length > 0):
             raise UsageError(f"{name} is {length:g}; it is a number of seconds above 0.")
     if isinstance(frame, Mapping):
-        return _side_by_side(frame, expressions, recording, by, person, every_s, smooth_s, gap_s)
-    return _timeline(*_read(frame, expressions, recording, by), by, person, every_s, smooth_s, gap_s)
+        return _side_by_side(frame, expressions, recording, by, person, every_s, smooth_s, gap_s, mixed_settings=mixed_settings)
+    table, columns = _read(frame, expressions, recording, by, mixed_settings=mixed_settings)
+    return _timeline(table, columns, by, person, every_s, smooth_s, gap_s)
 
 
 def _timeline(
@@ -133,6 +136,8 @@ def _side_by_side(
     every_s: float | None,
     smooth_s: float | None,
     gap_s: float | None,
+    *,
+    mixed_settings: bool,
 ) -> pa.Table:
     """Return the timelines of several modalities of one recording, in cells of one grid."""
     if not modalities:
@@ -144,7 +149,7 @@ def _side_by_side(
     found, heard_of = [], {}
     for name, frame in modalities.items():
         try:
-            table, columns = _read(frame, expressions, recording, by)
+            table, columns = _read(frame, expressions, recording, by, mixed_settings=mixed_settings)
             answer = _timeline(table, columns, by, person, every_s, smooth_s, gap_s)
         except UsageError as error:
             raise UsageError(f"Of {name}: {error}") from None
@@ -164,19 +169,23 @@ def _side_by_side(
 
 
 def _read(
-    frame: Any, expressions: Sequence[str] | str | None, recording: str | None, by: str | None
+    frame: Any, expressions: Sequence[str] | str | None, recording: str | None, by: str | None, *, mixed_settings: bool
 ) -> tuple[pa.Table, list[str]]:
     columns: list[str] = []
 
     def wanted(schema: pa.Schema) -> list[str]:
         refuse_long(schema)
         columns[:] = frames.chosen_columns(schema, expressions)
-        keys = (*frames.RECORDING_COLUMNS, "scoring_id", *frames.PERSON_COLUMNS, MEASURE, *time_columns(schema))
+        frames.check_free(columns, ("person", "stretch", *SPAN, POINT, "n_rows", MEASURE, *_MADE_OF))
         label = [] if by is None else [label_column(schema, by, "to tell lines apart by")]
+        scored = ("scoring_id", "settings_id", "api")
+        keys = (*frames.RECORDING_COLUMNS, *scored, *frames.PERSON_COLUMNS, MEASURE, *time_columns(schema))
         return [*dict.fromkeys((*(name for name in keys if name in schema.names), *label)), *columns]
 
     table = frames.one_recording(frames.read_columns(frame, wanted), recording)
     frames.check_one_scoring(table)
+    if not mixed_settings:
+        check_one_settings(table, table)  # of one scoring a lake has nothing more to tell
     return table, columns
 
 
@@ -185,7 +194,8 @@ def _rows(table: pa.Table, columns: Sequence[str], by: str | None) -> tuple[Rows
     person, found = frames.codes(table, [by] if by is not None else [])
     names = [each[0] if by is not None else None for each in found]
     people = sorted(names, key=lambda name: (name is None, len(name or ""), name or ""))  # face_9 before face_10
-    rank = np.array([people.index(name) for name in names], np.int64)
+    place = {name: at for at, name in enumerate(people)}
+    rank = np.array([place[name] for name in names], np.int64)
     return rows_in_time(table, columns, rank[person] if len(rank) else person), people
 
 

@@ -14,6 +14,9 @@ from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.modalities import LEAST_CELLS, Clock, Modality, share_clock
 from humeanalytics.errors import UsageError
 
+_NUMBERS = ("begin_s", "end_s", "score_first", "score_second", "z_first", "z_second", "difference")
+_COLUMNS = ("first", "second", "expression", "column", *_NUMBERS, "n_units", "n_cells", "n_rows", "measure", "method", "seed")
+
 
 @frames.says_of_what
 def partings(
@@ -94,6 +97,7 @@ def _stretches(
     def mean(values: Floats) -> Floats:
         return np.asarray(np.add.reduceat(values, begins) / count) if len(begins) else np.zeros(0)
 
+    frames.check_free(clock.keys, _COLUMNS)
     whose = series[begins]
     n_rows = sum(each.n_rows[:, each.columns.index(column)] for each in (first, second))
     same = pa.array(np.zeros(len(begins), np.int64))

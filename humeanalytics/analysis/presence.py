@@ -10,18 +10,19 @@ import pyarrow.compute as pc
 
 from humeanalytics import vocabulary
 from humeanalytics.analysis import frames
-from humeanalytics.analysis.observations import MEASURE, PRESENCE
+from humeanalytics.analysis.observations import MEASURE, PRESENCE, check_one_settings
 from humeanalytics.errors import UsageError
 from humeanalytics.lake.frames import to_arrow
 from humeanalytics.tables.schema import HUME_NAME
 
 _PLACES = (("measurement_id",), ("frame_id", "face"))
 _KEYS = ("recording_id", "scoring_id")
+_ADDED = (MEASURE, "n_units", "n_rows", "method", "seed")
 _COUNTS = ("expressions", "voice_attributes", "descriptions")
 
 
 @frames.says_of_what
-def presence(scores: Any, measured: Any, *, kind: str = "expression") -> pa.Table:
+def presence(scores: Any, measured: Any, *, kind: str = "expression", mixed_settings: bool = False) -> pa.Table:
     """Return the windows, or faces, that v1 measured, and for each name whether it was above its cutoff there.
 
     v1 tells names above a cutoff only, so a mean of its probabilities is far too high, and a window without any name has no row
@@ -34,14 +35,17 @@ def presence(scores: Any, measured: Any, *, kind: str = "expression") -> pa.Tabl
             were found and not measured are left out, as is whatever Hume gave no list for.
         kind: ``expression``, ``voice_attribute`` (audio) or ``description`` (video). They mean different things, so one at a
             time.
+        mixed_settings: Take rows that were scored with different settings together.
 
     Returns:
         A row is one measured window (or face in a frame): the columns of ``measured`` without its counts, ``measure`` (always
-        ``presence``), and for each name of that kind in ``scores`` a column of int8, 1 where it was above its cutoff and
+        ``presence``), ``n_units`` (null: nobody is counted), ``n_rows`` (always 1: the window), ``method``, ``seed`` (null: nothing
+        is drawn), and for each name of that kind in ``scores`` a column of int8, 1 where it was above its cutoff and
         0 where it was not. Columns are named as those of v0 are, other kinds with the kind before.
 
     Raises:
-        UsageError: The frames are not those of v1, do not belong together, or scores are missing of what was measured.
+        UsageError: The frames are not those of v1, do not belong together, or scores are missing of what was measured, or what was measured
+            with several settings is mixed.
 
     Examples:
         >>> windows = pa.table({"scoring_id": ["s", "s"], "measurement_id": [0, 1], "begin_s": [0.0, 3.0], "end_s": [3.0, 9.0]})
@@ -50,6 +54,10 @@ def presence(scores: Any, measured: Any, *, kind: str = "expression") -> pa.Tabl
         [{'begin_s': 0.0, 'joy': 1}, {'begin_s': 3.0, 'joy': 0}]
     """
     place = _place_of(measured_table := frames.without_views(to_arrow(measured, "measured")))
+    if MEASURE not in measured_table.column_names:
+        frames.check_free(measured_table.column_names, _ADDED)
+    if not mixed_settings:  # what this returns is no Query any more, of which its lake could tell
+        check_one_settings(measured, measured_table)
     keys = [name for name in _KEYS if name in measured_table.column_names]
     table = frames.read_columns(scores, lambda schema: _wanted(schema, [*keys, *place]))
     table = table.filter(pc.equal(frames.texts(table, "kind"), kind))
@@ -68,14 +76,26 @@ def presence(scores: Any, measured: Any, *, kind: str = "expression") -> pa.Tabl
     above[score_window[here], number[here]] = 1
     if count in measured_table.column_names:
         _check_whole(above, window, frames.numbers(measured_table, count), kind)
-    kept = measured_table.drop_columns([name for name in (*_COUNTS, MEASURE) if name in measured_table.column_names])
+    kept = measured_table.drop_columns([name for name in (*_COUNTS, *_ADDED) if name in measured_table.column_names])
     columns = _columns([name or "" for (name,) in names], kind, kept.column_names)
     order = sorted(columns, key=lambda each: each[1])
     fields = [pa.field(column, pa.int8(), metadata={HUME_NAME: name.encode()}) for name, column, _ in order]
-    said = pa.array([PRESENCE], pa.string()).take(pa.array(np.zeros(kept.num_rows, np.int64)))
+    said = {
+        MEASURE: pa.scalar(PRESENCE),
+        "n_units": pa.scalar(None, pa.int64()),
+        "n_rows": pa.scalar(1, pa.int64()),
+        "method": pa.scalar(f"1 where the {kind.replace('_', ' ')} was above its cutoff"),
+        "seed": pa.scalar(None, pa.int64()),
+    }
     return pa.Table.from_arrays(
-        [*kept.columns, said, *(pa.array(above[window, at]) for _, _, at in order)],
-        schema=pa.schema([*kept.schema, pa.field(MEASURE, pa.string()), *fields], kept.schema.metadata),
+        [
+            *kept.columns,
+            *(pa.repeat(value, kept.num_rows) for value in said.values()),
+            *(pa.array(above[window, at]) for _, _, at in order),
+        ],
+        schema=pa.schema(
+            [*kept.schema, *(pa.field(name, value.type) for name, value in said.items()), *fields], kept.schema.metadata
+        ),
     )
 
 
@@ -120,7 +140,7 @@ def _check_whole(above: Any, window: Any, told: Any, kind: str) -> None:
 
 def _columns(names: list[str], kind: str, taken: list[str]) -> list[tuple[str, str, int]]:
     """Return name, column and place of each name; one whose column is taken gets one made of its hash."""
-    used, found = set(taken) | {MEASURE}, []
+    used, found = set(taken) | set(_ADDED), []
     prefix = "" if kind == "expression" else f"{kind}_"
     for at, name in enumerate(names):
         column = prefix + vocabulary.column(name)

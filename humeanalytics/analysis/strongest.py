@@ -24,6 +24,8 @@ from humeanalytics.analysis.units import interval, resampled, totals
 from humeanalytics.errors import UsageError
 
 __all__ = ["BY_ROWS", "BY_TIME", "top"]
+_NUMBERS = ("mean", "q25", "q75", "ci_low", "ci_high")
+_COLUMNS = ("expression", "column", *_NUMBERS, "relative", "n_units", "n_rows", "method", "seed")
 
 
 @frames.says_of_what
@@ -94,6 +96,7 @@ def top(
     def labels(schema: pa.Schema) -> list[str]:
         if by is not None and by not in schema.names:
             raise UsageError(f"The frame has no column {by!r} to group by. It has: {', '.join(schema.names)}.")
+        frames.check_free([by] if by is not None else [], _COLUMNS)
         units[:] = _unit_of(schema, unit)
         return [*([by] if by is not None else []), *units]
 
@@ -134,7 +137,7 @@ def top(
                 "seed": seed,
             }
         )
-    numbers = ("mean", "q25", "q75", "ci_low", "ci_high", *([] if usual is None else ["relative"]))
+    numbers = (*_NUMBERS, *([] if usual is None else ["relative"]))
     schema = pa.schema(
         [
             ("expression", pa.string()),
@@ -247,7 +250,7 @@ def _of_group(
         else:
             its_unit = number
         if len(scores) == 0:
-            nothing = dict.fromkeys(("mean", "q25", "q75", "ci_low", "ci_high"))
+            nothing = dict.fromkeys(_NUMBERS)
             found.append({**nothing, "n_units": 0 if units else None, "n_rows": 0})
             continue
         if weight is not None and weight.sum() <= 0:  # windows that others cover wholly

@@ -19,6 +19,7 @@ from humeanalytics.tables.schema import HUME_NAME
 
 _DURATION = "duration_s"
 _ORDER = (("begin_s", "end_s"), ("time_s",))
+_COLUMNS = ("n_units", "n_rows", "covered_s", "coverage", "method", "seed")
 
 
 @frames.says_of_what
@@ -152,13 +153,15 @@ class _Summary:
         columns: dict[str, Any] = {
             name: pa.array([groups[at][i] for at in order], pa.string()) for i, name in enumerate(self.keys)
         }
+        frames.check_free(self.keys, _COLUMNS)
         columns |= self._coverage(group, n_groups)
         runs = _Runs.of(rows, group)
         fields = {}
         for column in self.observations.columns:
             scores = self.observations.scores(column)
             for suffix, values in self._numbers(scores, group, n_groups, runs).items():
-                columns[name := f"{column}_{suffix}"] = values
+                frames.check_free([name := f"{column}_{suffix}"], columns)
+                columns[name] = values
                 fields[name] = self.observations.label(column)
         columns["method"] = pa.array([self._method()] * n_groups)
         columns["seed"] = pa.nulls(n_groups, pa.int64())

@@ -97,7 +97,9 @@ def read_turns(
     try:
         greeting = np.asarray(pc.fill_null(table[_GREETING].cast(pa.bool_()), False).to_numpy(zero_copy_only=False), np.bool_)
     except pa.ArrowException:
-        raise UsageError(f"{_GREETING} is neither true nor false but {table[_GREETING].type}. Pass the turns of the lake.") from None
+        raise UsageError(
+            f"{_GREETING} is neither true nor false but {table[_GREETING].type}. Pass the turns of the lake."
+        ) from None
     kept = order[~greeting[order]]
     return Turns(
         observations.take(kept),

@@ -89,7 +89,7 @@ def test_kinds_are_told_apart() -> None:
 
 def test_nothing_was_above_or_nothing_measured() -> None:
     scores, measured = audio("a", lambda *_: 0.0)
-    assert presence(scores, measured).column_names[-1] == "measure" and presence(scores, measured).num_rows == 7
+    assert presence(scores, measured).column_names[-1] == "seed" and presence(scores, measured).num_rows == 7
     scores, measured = audio("a", lambda *_: 0.9)
     assert presence(scores, measured.slice(0, 0)).num_rows == 0
 

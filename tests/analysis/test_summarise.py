@@ -114,9 +114,8 @@ def test_peaks_are_stretches_above_the_level_of_one_person() -> None:
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [1, 0, 2, 3, 5, 4], [5, 3, 1, 0, 2, 4]])
 def test_faces_of_one_frame_that_nobody_told_apart_are_one_stretch_in_whatever_order(order: list[int]) -> None:
-    frame = pa.table(
-        {"participant": ["P"] * 6, "face_id": ["unknown"] * 6, "time_s": [0, 0, 1, 1, 2, 2], "joy": [0.9, 0.1, 0.8, 0.2, 0.1, 0.7]}
-    )
+    joy = [0.9, 0.1, 0.8, 0.2, 0.1, 0.7]
+    frame = pa.table({"participant": ["P"] * 6, "face_id": ["unknown"] * 6, "time_s": [0, 0, 1, 1, 2, 2], "joy": joy})
     assert quietly(frame.take(order))[0]["joy_peaks"] == 1
 
 
