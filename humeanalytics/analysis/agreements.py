@@ -12,7 +12,7 @@ import pyarrow as pa
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.modalities import LEAST_CELLS, Clock, Modality, share_clock
-from humeanalytics.analysis.units import false_discovery, interval, p_of_pairs, resampled
+from humeanalytics.analysis.units import false_discovery, interval, interval_of_mean, p_of_pairs, resampled
 from humeanalytics.errors import UsageError
 
 #: What varies less than so in a score does not vary: it is rounding.
@@ -127,7 +127,7 @@ def agreement(
                     "every_s": float(every_s),
                     "measure": clock.measure,
                     "method": f"correlation within recordings over cells of {every_s:g} s, by Fisher's z; units resampled "
-                    f"({n_resamples:,}), widened by n / (n - 1); their signs permuted",
+                    f"({n_resamples:,}), widened for few units as t is; their signs permuted",
                     "seed": seed,
                 }
             )
@@ -204,7 +204,8 @@ def _of_units(
         found["correlation"][columns] = np.tanh(centre)
         if len(now) > 1:
             means = np.concatenate([draws @ now / len(now) for draws in resampled(rng, len(now), n_resamples)])
-            low, high = interval(centre + (means - centre) * math.sqrt(len(now) / (len(now) - 1)), confidence)
+            means = centre + (means - centre) * math.sqrt(len(now) / (len(now) - 1))
+            low, high = interval_of_mean(means, confidence, centre, len(now) - 1)
             found["ci_low"][columns], found["ci_high"][columns] = np.tanh(low), np.tanh(high)
             found["p_value"][columns] = p_of_pairs(rng, now, n_permutations)[0]
         later = z[:, patterns[:, at] > 1][:, :, columns]

@@ -17,17 +17,18 @@ from humeanalytics.analysis.observations import Observations, label_column, obse
 from humeanalytics.analysis.units import (
     Totals,
     false_discovery,
-    interval,
+    interval_of_mean,
     p_of_groups,
     p_of_pairs,
     resampled_means,
     standardised,
     totals,
+    welch_freedom,
 )
 from humeanalytics.errors import UsageError
 
 _MOST_GROUPS = 8
-_METHOD = "percentile interval of resampled units, widened by n / (n - 1)"
+_METHOD = "percentile interval of resampled units, widened for few units as t is"
 _NUMBERS = ("mean_a", "mean_b", "difference", "ci_low", "ci_high", "effect_size", "p_value", "q_value")
 _COUNTS = ("n_units", "n_units_a", "n_units_b", "n_rows", "n_rows_unlabelled")
 
@@ -281,14 +282,20 @@ class _Pair:
     def _apart(self, rng: np.random.Generator, a: Floats, b: Floats) -> tuple[Any, Any, Any]:
         draws = resampled_means(rng, b, self.n_resamples) - resampled_means(rng, a, self.n_resamples)
         freedom = len(a) + len(b) - 2
-        spread = np.sqrt(((len(a) - 1) * a.var(axis=0, ddof=1) + (len(b) - 1) * b.var(axis=0, ddof=1)) / freedom)
-        effect = standardised(b.mean(axis=0) - a.mean(axis=0), spread, freedom)
-        return interval(draws, self.confidence), effect, p_of_groups(rng, a, b, self.n_permutations)
+        of_a, of_b = a.var(axis=0, ddof=1), b.var(axis=0, ddof=1)
+        spread = np.sqrt(((len(a) - 1) * of_a + (len(b) - 1) * of_b) / freedom)
+        difference = b.mean(axis=0) - a.mean(axis=0)
+        effect = standardised(difference, spread, freedom)
+        low_high = interval_of_mean(
+            draws, self.confidence, difference, welch_freedom(of_a / len(a), of_b / len(b), len(a), len(b))
+        )
+        return low_high, effect, p_of_groups(rng, a, b, self.n_permutations)
 
     def _paired(self, rng: np.random.Generator, differences: Floats) -> tuple[Any, Any, Any]:
         draws = resampled_means(rng, differences, self.n_resamples)
         effect = standardised(differences.mean(axis=0), differences.std(axis=0, ddof=1), len(differences) - 1)
-        return interval(draws, self.confidence), effect, p_of_pairs(rng, differences, self.n_permutations)
+        low_high = interval_of_mean(draws, self.confidence, differences.mean(axis=0), len(differences) - 1)
+        return low_high, effect, p_of_pairs(rng, differences, self.n_permutations)
 
 
 _SCHEMA = pa.schema(

@@ -56,8 +56,8 @@ def quality(
         ``n_losses``; ``doubts``, in words, empty where there are none; ``method``, ``seed`` (null: nothing is drawn).
 
     Raises:
-        UsageError: The frame has no rows, or nothing to judge by; ``sure`` or ``tolerated`` is no share; or several settings or scorings
-            are mixed.
+        UsageError: The frame has no rows, or nothing to judge by; ``sure`` or ``tolerated`` is no share; or several settings or
+            scorings are mixed.
 
     Examples:
         >>> frame = pa.table({"speaker_id": ["a", "b"], "begin_s": [0.0, 3.0], "end_s": [4.0, 13.0]})

@@ -39,13 +39,13 @@ def presence(scores: Any, measured: Any, *, kind: str = "expression", mixed_sett
 
     Returns:
         A row is one measured window (or face in a frame): the columns of ``measured`` without its counts, ``measure`` (always
-        ``presence``), ``n_units`` (null: nobody is counted), ``n_rows`` (always 1: the window), ``method``, ``seed`` (null: nothing
-        is drawn), and for each name of that kind in ``scores`` a column of int8, 1 where it was above its cutoff and
-        0 where it was not. Columns are named as those of v0 are, other kinds with the kind before.
+        ``presence``), ``n_units`` (null: nobody is counted), ``n_rows`` (always 1: the window), ``method``, ``seed`` (null:
+        nothing is drawn), and for each name of that kind in ``scores`` a column of int8, 1 where it was above its cutoff and 0
+        where it was not. Columns are named as those of v0 are, other kinds with the kind before.
 
     Raises:
-        UsageError: The frames are not those of v1, do not belong together, or scores are missing of what was measured, or what was measured
-            with several settings is mixed.
+        UsageError: The frames are not those of v1, do not belong together, or scores are missing of what was measured; or
+            several settings are mixed.
 
     Examples:
         >>> windows = pa.table({"scoring_id": ["s", "s"], "measurement_id": [0, 1], "begin_s": [0.0, 3.0], "end_s": [3.0, 9.0]})

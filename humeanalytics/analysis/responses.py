@@ -13,7 +13,7 @@ from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.observations import PERSON_LABELS, label_column, unit_column
 from humeanalytics.analysis.turn_taking import SPEAKERS, Turns, read_turns
-from humeanalytics.analysis.units import false_discovery, interval, p_of_pairs, resampled
+from humeanalytics.analysis.units import false_discovery, interval_of_mean, p_of_pairs, resampled
 from humeanalytics.errors import UsageError
 
 _GROUP, _CHAT = "chat_group_id", "chat_id"
@@ -147,7 +147,7 @@ def responses(
                     "unit": unit_name,
                     "measure": taken.observations.measure,
                     "method": f"change beside the voice before, units counting the same; units resampled ({n_resamples:,}), "
-                    "widened by n / (n - 1); their signs permuted",
+                    "widened for few units as t is; their signs permuted",
                     "seed": seed,
                 }
             )
@@ -262,7 +262,8 @@ def _drawn(
         total = draws @ sizes
         slopes.append(np.divide(draws @ gains, total, out=np.full(total.shape, 0.0) + slope, where=total > 0))
     n = np.maximum(2, np.array(n_units)[some])
-    low[some], high[some] = interval(slope + (np.concatenate(slopes) - slope) * np.sqrt(n / (n - 1)), confidence)
+    wider = slope + (np.concatenate(slopes) - slope) * np.sqrt(n / (n - 1))
+    low[some], high[some] = interval_of_mean(wider, confidence, slope, n - 1)
     p[some] = p_of_pairs(rng, gains, n_permutations)[0]
     return low, high, p
 

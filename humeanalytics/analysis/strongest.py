@@ -20,7 +20,7 @@ from humeanalytics.analysis.observations import (
     label_column,
     observe,
 )
-from humeanalytics.analysis.units import interval, resampled, totals
+from humeanalytics.analysis.units import interval_of_mean, resampled, totals
 from humeanalytics.errors import UsageError
 
 __all__ = ["BY_ROWS", "BY_TIME", "top"]
@@ -272,7 +272,7 @@ def _interval(
     draws_of: Callable[[int], list[Floats]],
     confidence: float,
 ) -> tuple[float | None, float | None]:
-    """Return the range of the mean when units are drawn anew, widened for few of them as `units.resampled_means` does."""
+    """Return the range of the mean when units are drawn anew, widened for few of them."""
     weights = np.bincount(unit, weight, n_units)
     sums = np.bincount(unit, scores if weight is None else scores * weight, n_units)
     weights, sums = weights[weights > 0], sums[weights > 0]
@@ -280,7 +280,7 @@ def _interval(
         return None, None
     draws = np.concatenate([(drawn @ sums) / (drawn @ weights) for drawn in draws_of(n)])
     mean = float(sums.sum() / weights.sum())
-    low, high = interval(mean + (draws - mean) * math.sqrt(n / (n - 1)), confidence)
+    low, high = interval_of_mean(mean + (draws - mean) * math.sqrt(n / (n - 1)), confidence, mean, n - 1)
     return float(low), float(high)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from humeanalytics.analysis.observations import Observations
 
 #: How many numbers a table of draws may have: more is done piece by piece.
 _CELLS = 4_000_000
+#: With so many degrees of freedom t is normal to three digits and more.
+_NORMAL_FROM = 2_000
 Generator = np.random.Generator
 
 
@@ -85,6 +89,60 @@ def interval(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
     """Return the range that holds the middle ``confidence`` of draws, of each column."""
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return low, high
+
+
+def interval_of_mean(draws: Floats, confidence: float, centre: Any, freedom: Any) -> tuple[Any, Any]:
+    """Return the same of a mean that was drawn, wider by how much t is wider than the normal distribution.
+
+    Of few units not only their mean is uncertain but how much they vary too: without this, of three units an interval of 95 %
+    would hold the truth in 80 % of studies.
+
+    Args:
+        draws: Means of units drawn again, a draw a row.
+        confidence: Share of studies in which the interval should hold the truth.
+        centre: The mean that was observed.
+        freedom: How many units beyond the first the spread is known from; as ``centre`` of each column, or of all.
+    """
+    low, high = interval(draws, confidence)
+    found, which = np.unique(np.maximum(1, np.asarray(freedom, np.int64)), return_inverse=True)
+    wider = np.array([t_quantile((1 + confidence) / 2, int(each)) for each in found]) / NormalDist().inv_cdf((1 + confidence) / 2)
+    wider = wider[which].reshape(np.shape(freedom))
+    return centre + (low - centre) * wider, centre + (high - centre) * wider
+
+
+def welch_freedom(of_first: Floats, of_second: Floats, n_first: int, n_second: int) -> Integers:
+    """Return the degrees of freedom of a difference of two means, whose variances these are (Welch and Satterthwaite)."""
+    total = of_first + of_second
+    # Shares, for squares of small variances are nothing.
+    share = np.divide(of_first, total, out=np.full(len(total), 0.5), where=total > 0)
+    freedom = 1 / (share**2 / (n_first - 1) + (1 - share) ** 2 / (n_second - 1))
+    return np.asarray(np.floor(freedom + 1e-9), np.int64)
+
+
+@cache
+def t_quantile(share: float, freedom: int) -> float:
+    """Return the value below which a share, 0.5 or more, of Student's t distribution lies.
+
+    >>> round(t_quantile(0.975, 7), 4)
+    2.3646
+    """
+    if freedom > _NORMAL_FROM:
+        return NormalDist().inv_cdf(share)
+    # For whole degrees of freedom the distribution is a finite sum of powers of a cosine.
+    odd = freedom % 2
+    steps = np.arange(1, (freedom - odd) // 2)
+    factors = np.cumprod(np.concatenate(([1.0], (2.0 * steps - 1 + odd) / (2.0 * steps + odd))))[: (freedom - odd) // 2]
+
+    def within(angle: float) -> float:
+        cosine = math.cos(angle)
+        total = math.sin(angle) * cosine**odd * float(factors @ cosine ** (2.0 * np.arange(len(factors))))
+        return 2 / math.pi * (angle + total) if odd else total
+
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if within(middle) < 2 * share - 1 else (low, middle)
+    return math.sqrt(freedom) * math.tan((low + high) / 2)
 
 
 def p_of_groups(rng: Generator, first: Floats, second: Floats, n_permutations: int) -> tuple[Floats, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import humeanalytics as ha
 from humeanalytics.errors import UsageError
 
 N = 24
-_AT = datetime(2026, 3, 1, 12)
+_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MIX = ha.Composite("mix", "1", {"Joy": 1, "Anger": -1})
 
 
@@ -148,7 +148,7 @@ ANALYSES: dict[str, Callable[[Any], pa.Table]] = {
 
 #: Where an answer keeps the columns of the frame, whatever they hold.
 _KEEPING = ("baseline z", "baseline difference", "baseline share", "composite", "composite relative", "presence")
-_KEPT = dict.fromkeys(_KEEPING, set(rows().columns))
+_KEPT = {analysis: set(rows().columns) for analysis in _KEEPING}
 #: What these ask for besides, so that even the right frame is none for them.
 _OTHERS = {"timeline", "presence"}
 
