@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from humeanalytics.analysis.covered_time import Floats, Integers
+
+
+#: Groups of fewer rows are not worth being sorted one by one.
+_FEW_ROWS = 20
 
 
 def weighted_quantiles(
@@ -38,10 +43,10 @@ def _name(share: float) -> str:
 
 
 def quantiles_of_rows(scores: Floats, group: Integers, n_groups: int, shares: Sequence[float]) -> dict[str, Floats]:
-    """Return the same where every row counts the same."""
-    ordered = _sorted_within(scores, group)
+    """Return the same where every row counts the same; quickest where rows of a group stand together, groups in order."""
     sizes = np.bincount(group, minlength=n_groups)
     starts = np.cumsum(sizes) - sizes
+    ordered = _sorted_within(scores, group, starts)
     found = {}
     for share in shares:
         at = np.maximum(np.ceil(share * sizes * (1 - 1e-12)).astype(np.int64) - 1, 0)
@@ -51,10 +56,16 @@ def quantiles_of_rows(scores: Floats, group: Integers, n_groups: int, shares: Se
     return found
 
 
-def _sorted_within(scores: Floats, group: Integers) -> Floats:
+def _sorted_within(scores: Floats, group: Integers, starts: Integers) -> Floats:
     """Return scores in order within each group, groups one after the other."""
     single = scores.astype(np.float32)
-    if not (single == scores).all():
+    exact = bool((single == scores).all())
+    if len(starts) * _FEW_ROWS < len(scores) and (np.diff(group) >= 0).all():
+        ordered = single if exact else scores.copy()
+        for begin, end in pairwise([*starts.tolist(), len(scores)]):
+            ordered[begin:end].sort()
+        return ordered.astype(np.float64)
+    if not exact:
         return scores[np.lexsort((scores, group))]
     # What v0 sends is float32: group and score fit into one whole number, and sorting those is many times faster.
     sign, bits = np.uint32(0x80000000), single.view(np.uint32)

@@ -156,10 +156,11 @@ class _Summary:
         frames.check_free(self.keys, _COLUMNS)
         columns |= self._coverage(group, n_groups)
         runs = _Runs.of(rows, group)
+        together = None if (np.diff(group) >= 0).all() else np.argsort(group, kind="stable")
         fields = {}
         for column in self.observations.columns:
             scores = self.observations.scores(column)
-            for suffix, values in self._numbers(scores, group, n_groups, runs).items():
+            for suffix, values in self._numbers(scores, group, n_groups, runs, together).items():
                 frames.check_free([name := f"{column}_{suffix}"], columns)
                 columns[name] = values
                 fields[name] = self.observations.label(column)
@@ -203,30 +204,50 @@ class _Summary:
             found["coverage"] = np.minimum(share, 1.0)  # windows may reach beyond the end, and steps of frames too
         return found
 
-    def _numbers(self, scores: Floats, group: Integers, n_groups: int, runs: _Runs) -> dict[str, Any]:
-        weight, known = self.observations.weight, np.isfinite(scores)
-        its_group, its = group[known], scores[known]
-        its_weight = np.ones(len(its)) if weight is None else weight[known]
-        # A recording of which only windows have a score that others cover wholly: those count the same.
-        if (empty := np.bincount(its_group, its_weight, n_groups) == 0).any():
-            its_weight = np.where(empty[its_group], 1.0, its_weight)
-        total = np.bincount(its_group, its_weight, n_groups).astype(np.float64)
+    def _numbers(
+        self, scores: Floats, group: Integers, n_groups: int, runs: _Runs, together: Integers | None
+    ) -> dict[str, Any]:
+        """Return the numbers of an expression; ``together`` are the rows group by group, None if they stand so."""
+        its, its_group, its_weight = scores, group, self.observations.weight
+        if together is not None:
+            its, its_group = its[together], its_group[together]
+            its_weight = None if its_weight is None else its_weight[together]
+        if not (known := np.isfinite(its)).all():
+            its, its_group = its[known], its_group[known]
+            its_weight = None if its_weight is None else its_weight[known]
+        # Rows of a group stand together: their sums are many times faster than counting them into bins.
+        first = np.flatnonzero(np.diff(its_group, prepend=-1))
 
-        def mean_of(values: Floats) -> Floats:
-            sums = np.bincount(its_group, its_weight * values, n_groups)
+        def sum_of(values: Any) -> Floats:
+            sums = np.zeros(n_groups)
+            if len(first):
+                sums[its_group[first]] = np.add.reduceat(values.astype(np.float64, copy=False), first)
+            return sums
+
+        sizes = np.zeros(n_groups)
+        sizes[its_group[first]] = np.diff(first, append=len(its))
+        total = sizes if its_weight is None else sum_of(its_weight)
+        # A recording of which only windows have a score that others cover wholly: those count the same.
+        if its_weight is not None and (total == 0).any():
+            its_weight = np.where((total == 0)[its_group], 1.0, its_weight)
+            total = sum_of(its_weight)
+
+        def mean_of(values: Any) -> Floats:
+            sums = sum_of(values if its_weight is None else its_weight * values)
             return np.asarray(np.divide(sums, total, out=np.full(n_groups, np.nan), where=total > 0))
 
         mean = mean_of(its)
         if self.observations.measure == PRESENCE:
             return {"presence": mean, "peaks": runs.count(scores > 0, n_groups)}
         spread = np.sqrt(mean_of((its - mean[its_group]) ** 2))
-        spread[np.bincount(its_group, its_weight > 0, n_groups) < 2] = np.nan  # one score says nothing of how much they vary
+        counted = sizes if its_weight is None else sum_of(its_weight > 0)
+        spread[counted < 2] = np.nan  # one score says nothing of how much they vary
         found = {"mean": mean, "sd": spread}
-        if weight is None:
+        if its_weight is None:
             found |= quantiles_of_rows(its, its_group, n_groups, self.quantiles)
         else:
             found |= weighted_quantiles(its, its_group, its_weight, total, self.quantiles)
-        found |= {"above": mean_of((its > self.level).astype(np.float64)), "peaks": runs.count(scores > self.level, n_groups)}
+        found |= {"above": mean_of(its > self.level), "peaks": runs.count(scores > self.level, n_groups)}
         return found
 
 
