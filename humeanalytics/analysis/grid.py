@@ -92,16 +92,23 @@ def on_grid(rows: Rows, every_s: float, most: int = _MAX_CELLS) -> Rows:
     low = int(cell.min())
     width = int(cell.max()) - low + 1
     places, where = np.unique(rows.part[row] * width + (cell - low), return_inverse=True)
-    every_weight = np.bincount(where, weight, len(places))
+    # Frames in the order of time fill cells one after the other: their sums are many times faster than bins.
+    first_of = np.flatnonzero(np.diff(where, prepend=-1)) if (np.diff(where) >= 0).all() else None
+
+    def sum_of(values: Floats) -> Floats:
+        found = np.bincount(where, values, len(places)) if first_of is None else np.add.reduceat(values, first_of)
+        return np.asarray(found, np.float64)
+
+    every_weight = sum_of(weight)
     scores = np.empty((len(places), rows.scores.shape[1]), order="F")
     for at in range(scores.shape[1]):
         values = rows.scores[:, at] if len(row) == len(first) else rows.scores[:, at][row]
         known = ~np.isnan(values)
         if known.all():
-            total, weights = np.bincount(where, weight * values, len(places)), every_weight
+            total, weights = sum_of(weight * values), every_weight
         else:
-            total = np.bincount(where[known], weight[known] * values[known], len(places))
-            weights = np.bincount(where[known], weight[known], len(places))
+            total = sum_of(np.where(known, weight * values, 0.0))
+            weights = sum_of(np.where(known, weight, 0.0))
         scores[:, at] = np.divide(total, weights, out=np.full(len(places), np.nan), where=weights > 0)
     part, cells = places // width, places % width + low
     n_rows = np.bincount(where, rows.n_rows[row], len(places)).astype(np.int64)
