@@ -64,10 +64,11 @@ def agreement(
         name), ``column``, ``first``, ``second``; ``correlation`` (-1 to 1, at the same time: of each unit within its recordings,
         their mean by Fisher's z), ``ci_low``, ``ci_high``, ``p_value`` (two-sided), ``q_value`` (Benjamini and Hochberg, over
         all rows); ``lag_s`` (at which the mean correlation of units that have one at every lag is highest; above 0 the second
-        comes after the first), ``lag_low_s``, ``lag_high_s``, ``correlation_at_lag`` (the highest of many, so it is above 0
-        by chance alone); ``n_units``, ``n_cells`` in common, ``n_rows`` of both that they are made of, ``n_rows_unlabelled``
-        that have no unit, ``unit``, ``every_s``, ``measure``, ``method``, ``seed``. A unit counts that has ten cells in
-        common in which both vary; correlation and lag are null without one, intervals and p with fewer than two.
+        comes after the first; to within ``every_s``, for a frame stands for the whole of its cell), ``lag_low_s``,
+        ``lag_high_s``, ``correlation_at_lag`` (the highest of many, so it is above 0 by chance alone); ``n_units``, ``n_cells``
+        in common, ``n_rows`` of both that they are made of, ``n_rows_unlabelled`` that have no unit, ``unit``, ``every_s``,
+        ``measure``, ``method``, ``seed``. A unit counts that has ten cells in common in which both vary; correlation and lag are
+        null without one, intervals and p with fewer than two.
 
     Raises:
         UsageError: Fewer than two frames, or they have no recording, no time or no expression in common; no such column;

@@ -119,8 +119,9 @@ def _members(definition: Composite, schema: pa.Schema) -> dict[str, float]:
     """Return the columns of the members and their weights."""
     there, found, lacking = set(frames.expression_columns(schema)), {}, []
     for member, weight in definition.weights.items():
-        candidates = (member, vocabulary.known_column(member), vocabulary.column(member))
-        column = next((each for each in candidates if each is not None and each in there), None)
+        called = vocabulary.known_column(member) or vocabulary.column(member)
+        candidates = (member, called, *(each for each in there if vocabulary.known_column(each) == called))
+        column = next((each for each in candidates if each in there), None)
         if column is None:
             lacking.append(member)
         else:

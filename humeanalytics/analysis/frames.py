@@ -96,8 +96,14 @@ def label_of(field: pa.Field) -> str:
         return str(field.metadata[HUME_NAME].decode())
     if field.metadata and COMPOSITE in field.metadata:
         return str(field.metadata[COMPOSITE].decode())
-    known = _names_by_column().get(field.name)
+    known = _known(field.name)
     return known.name if known is not None else field.name
+
+
+def _known(column: str) -> vocabulary.Name | None:
+    """Return the name that a column holds the scores of: called as in the lake, or as Hume calls it."""
+    by_column = _names_by_column()
+    return by_column.get(column) or by_column.get(vocabulary.known_column(column) or "")
 
 
 def marks_of(field: pa.Field) -> dict[bytes, bytes]:
@@ -111,7 +117,7 @@ def expression_columns(schema: pa.Schema) -> list[str]:
     """Return the columns that hold scores of expressions: known by name, marked with the name Hume gave them, or composites."""
     found = []
     for field in schema:
-        known = _names_by_column().get(field.name)
+        known = _known(field.name)
         marked = bool(field.metadata) and HUME_NAME in field.metadata and not field.name.startswith(_OTHER_KINDS)
         marked = marked or (bool(field.metadata) and COMPOSITE in field.metadata)
         if (known.kind == "expression" if known is not None else marked) and _is_number(field.type):
@@ -136,8 +142,10 @@ def chosen_columns(schema: pa.Schema, expressions: Sequence[str] | str | None) -
 
 
 def _column_of(name: str, schema: pa.Schema) -> str:
-    for candidate in (name, vocabulary.known_column(name), vocabulary.column(name)):
-        if candidate is not None and candidate in schema.names:
+    column = vocabulary.known_column(name) or vocabulary.column(name)
+    as_hume_calls_it = (each for each in schema.names if vocabulary.known_column(each) == column)
+    for candidate in (name, column, vocabulary.column(name), next(as_hume_calls_it, name)):
+        if candidate in schema.names:
             if not _is_number(schema.field(schema.names.index(candidate)).type):
                 raise UsageError(f"Column {candidate!r} holds no numbers, so it cannot be an expression.")
             return candidate
@@ -175,7 +183,7 @@ def finite(table: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]
         UsageError: It holds something else than numbers, or some so high that they cannot be added up.
     """
     values = numbers(table, column)
-    if -_HIGHEST < values.min(initial=0.0) and values.max(initial=0.0) < _HIGHEST:  # false where any is NaN
+    if values.min(initial=0.0) > -_HIGHEST and values.max(initial=0.0) < _HIGHEST:  # false where any is NaN
         return values
     values = np.where(np.isfinite(values), values, np.nan)
     if (np.abs(values) > _HIGHEST).any():

@@ -9,7 +9,6 @@ import numpy as np
 
 from humeanalytics.analysis.covered_time import Floats, Integers
 
-
 #: Groups of fewer rows are not worth being sorted one by one.
 _FEW_ROWS = 20
 

@@ -54,12 +54,13 @@ def summarise(
         A row is one value of ``per``, in order, null last (rows without the label). First what ``per`` stands for; then
         ``n_units`` (recordings), ``n_rows``, ``covered_s`` (seconds of the recordings that the rows cover, counted once; of
         frames their number by the usual step; null without times), ``coverage`` (its share of the recordings' length, where that
-        is known: 0 to 1); then for each expression, named by its column, ``_mean``, ``_sd`` (of the row's own scores, null of a
-        single one), ``_q25``, ``_q50``, ``_q75`` (the score at or below which so much of the time lies), ``_above`` (share of the
-        time above ``level``) and ``_peaks`` (how many separate stretches are above it:
-        rows one after the other in time; of rows of one person at one time any); of v1 ``_presence`` (share of the time in
-        which it was above its cutoff) and ``_peaks`` (stretches of that). Last ``method`` and ``seed`` (null: nothing is drawn).
-        Null where there is no score. Of several models all but the first columns have the model before: ``face_joy_mean``.
+        is known: 0 to 1); then for each expression, named by its column, ``_mean``, ``_sd`` (by which the row's own scores lie
+        apart, weighted as the mean and not corrected for being few; null of a single one), ``_q25``, ``_q50``, ``_q75`` (the
+        score at or below which so much of the time lies), ``_above`` (share of the time above ``level``) and ``_peaks`` (how
+        many separate stretches are above it: rows one after the other in time; of rows of one person at one time any); of v1
+        ``_presence`` (share of the time in which it was above its cutoff) and ``_peaks`` (stretches of that). Last ``method``
+        and ``seed`` (null: nothing is drawn). Null where there is no score. Of several models all but the first columns have the
+        model before: ``face_joy_mean``.
 
     Raises:
         UsageError: No such column, model or expression; no rows at all, or none with the label; v0 and v1, several settings or
@@ -204,9 +205,7 @@ class _Summary:
             found["coverage"] = np.minimum(share, 1.0)  # windows may reach beyond the end, and steps of frames too
         return found
 
-    def _numbers(
-        self, scores: Floats, group: Integers, n_groups: int, runs: _Runs, together: Integers | None
-    ) -> dict[str, Any]:
+    def _numbers(self, scores: Floats, group: Integers, n_groups: int, runs: _Runs, together: Integers | None) -> dict[str, Any]:
         """Return the numbers of an expression; ``together`` are the rows group by group, None if they stand so."""
         its, its_group, its_weight = scores, group, self.observations.weight
         if together is not None:
