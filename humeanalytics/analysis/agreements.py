@@ -12,7 +12,7 @@ import pyarrow as pa
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.modalities import LEAST_CELLS, Clock, Modality, share_clock
-from humeanalytics.analysis.units import false_discovery, interval, interval_of_mean, p_of_pairs, resampled
+from humeanalytics.analysis.units import false_discovery, generator, interval, interval_of_mean, p_of_pairs, resampled
 from humeanalytics.errors import UsageError
 
 #: What varies less than so in a score does not vary: it is rounding.
@@ -101,7 +101,7 @@ def agreement(
         )
     # The nearest to 0 comes first, so that it is the one among equals.
     lags = np.array(sorted(range(-n_lags, n_lags + 1), key=lambda lag: (abs(lag), lag)), np.int64)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     rows: list[dict[str, Any]] = []
     most_cells = 0
     for first, second, columns in clock.pairs():

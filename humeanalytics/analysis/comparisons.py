@@ -17,6 +17,7 @@ from humeanalytics.analysis.observations import Observations, label_column, obse
 from humeanalytics.analysis.units import (
     Totals,
     false_discovery,
+    generator,
     interval_of_mean,
     p_of_groups,
     p_of_pairs,
@@ -103,7 +104,7 @@ def compare(
     cells = _cells(observations, by, named[1], groups)
     if not cells.totals.n_rows.any():
         raise UsageError(f"No row that has {by} and {named[1]} has a score of {', '.join(observations.columns[:4])}.")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     kind = {True: "paired", False: "independent"}
     rows: list[dict[str, Any]] = []
     for a, b in combinations(range(len(cells.groups)), 2):

@@ -13,7 +13,7 @@ from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.observations import PERSON_LABELS, label_column, unit_column
 from humeanalytics.analysis.turn_taking import SPEAKERS, Turns, read_turns
-from humeanalytics.analysis.units import false_discovery, interval_of_mean, p_of_pairs, resampled
+from humeanalytics.analysis.units import false_discovery, generator, interval_of_mean, p_of_pairs, resampled
 from humeanalytics.errors import UsageError
 
 _GROUP, _CHAT = "chat_group_id", "chat_id"
@@ -110,7 +110,7 @@ def responses(
             f"Nowhere in the frame does the {SPEAKERS[1 - SPEAKERS.index(of)]} speak between two turns of the {of}"
             + (f" that have {unit_name}." if n_unlabelled else ". Pass all turns of the chats, of both sides.")
         )
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     rows: list[dict[str, Any]] = []
     pairs = [(own, other) for own in asked[0] for other in asked[1]]
     cached: dict[str, Floats] = {}

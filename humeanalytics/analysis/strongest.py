@@ -20,7 +20,7 @@ from humeanalytics.analysis.observations import (
     label_column,
     observe,
 )
-from humeanalytics.analysis.units import interval_of_mean, resampled, totals
+from humeanalytics.analysis.units import generator, interval_of_mean, resampled, totals
 from humeanalytics.errors import UsageError
 
 __all__ = ["BY_ROWS", "BY_TIME", "top"]
@@ -114,7 +114,7 @@ def top(
         raise UsageError("relative_to varies in no expression of the frame, so it does not say what is usual. Pass more rows.")
     groups = _groups(observations.table, by)
     ranked = _strongest_of_each(observations, groups, usual, k) if each else [_strongest(rank, k)] * len(groups)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     of_group = [
         _of_group(
             observations, tuple(columns[at] for at in its), members, units, rng, confidence=confidence, n_resamples=n_resamples

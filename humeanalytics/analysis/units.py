@@ -14,6 +14,7 @@ import numpy as np
 
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.observations import Observations
+from humeanalytics.errors import UsageError
 
 #: How many numbers a table of draws may have: more is done piece by piece.
 _CELLS = 4_000_000
@@ -34,6 +35,17 @@ class Totals:
     def means(self) -> Floats:
         """The mean of each unit; NaN where it has no score."""
         return np.asarray(np.divide(self.sums, self.weights, out=np.full(self.sums.shape, np.nan), where=self.weights > 0))
+
+
+def generator(seed: int) -> Generator:
+    """Return what draws, the same for the same seed.
+
+    Raises:
+        UsageError: The seed is none that an answer could carry.
+    """
+    if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**63):
+        raise UsageError(f"seed is {seed!r}; it is a whole number, 0 or more, so that the same answer can be drawn again.")
+    return np.random.default_rng(int(seed))
 
 
 def totals(observations: Observations, unit: Integers, n_units: int, columns: tuple[str, ...] | None = None) -> Totals:

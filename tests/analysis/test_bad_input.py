@@ -171,3 +171,37 @@ def test_a_right_answer_or_an_error_that_says_why(frame: str) -> None:
         for name in made:
             if pa.types.is_floating(answer[name].type):
                 assert np.isfinite(answer[name].drop_null().to_numpy()).all(), (analysis, name)
+
+
+@pytest.mark.parametrize("seed", [-1, None, 0.5, "7", 2**70])
+@pytest.mark.parametrize("analysis", ["top", "compare", "agreement", "responses"])
+def test_a_seed_that_cannot_be_drawn_from_again(analysis: str, seed: Any) -> None:
+    asked: dict[str, Callable[..., pa.Table]] = {
+        "top": ha.top,
+        "compare": lambda frame, **more: ha.compare(frame, "condition", "participant", **more),
+        "agreement": lambda frame, **more: ha.agreement({"a": frame, "b": frame}, unit="participant", **more),
+        "responses": lambda frame, **more: ha.responses(frame, "joy", "anger", unit="participant", **more),
+    }
+    with pytest.raises(UsageError, match="seed is"):
+        asked[analysis](rows(), seed=seed)
+
+
+def test_a_score_that_is_not_finite_is_none() -> None:
+    given = rows()
+    for other in (math.inf, -math.inf, math.nan):
+        joy = given["joy"].where(given.index % 3 != 0, other).astype("float64")
+        none = pa.Table.from_pandas(given.assign(joy=joy.where(given.index % 3 != 0)), preserve_index=False)
+        for analysis in (
+            "summarise",
+            "top",
+            "compare",
+            "baseline z",
+            "events",
+            "composite",
+            "conversation",
+            "timeline on a grid",
+        ):
+            found = ANALYSES[analysis](pa.Table.from_pandas(given.assign(joy=joy), preserve_index=False))
+            assert found.drop_columns([n for n in found.column_names if n == "joy"]).equals(
+                ANALYSES[analysis](none).drop_columns([n for n in found.column_names if n == "joy"])
+            ), analysis

@@ -49,7 +49,7 @@ def measured(frame: pa.Table) -> pa.Table:
 NOTHING_TOLD = pa.table({"recording_id": ["r0"], "measurement_id": [0], "kind": ["expression"], "name": ["joy"]}).slice(0, 0)
 ANALYSES: dict[str, Callable[..., pa.Table]] = {
     "summarise": ha.summarise,
-    "timeline": lambda frame, **more: ha.timeline(frame, recording=None if "chosen" in frame.column_names else "r0", **more),
+    "timeline": lambda frame, **more: ha.timeline(frame, recording="r0", **more),
     "timeline of two": lambda frame, **more: ha.timeline({"a": rows(), "b": frame}, recording="r0", every_s=1.0, **more),
     "top": ha.top,
     "top relative to": lambda frame, **more: ha.top(rows(), relative_to=frame, **more),
