@@ -195,7 +195,8 @@ def _cells(observations: Observations, by: str, unit: str, groups: Sequence[str]
         raise UsageError(
             f"{by} has {len(chosen)} values; name at most {_MOST_GROUPS} of them: groups=({chosen[0]!r}, {chosen[1]!r})."
         )
-    names = list(dict.fromkeys(who for (_, who), known in zip(pairs, labelled, strict=True) if known))
+    # By name and not as they come, so that the same seed draws the same units whatever the order of rows.
+    names = sorted({str(who) for (_, who), known in zip(pairs, labelled, strict=True) if known})
     place_of_unit, place_of_group = {name: at for at, name in enumerate(names)}, {name: at for at, name in enumerate(chosen)}
     kept = [at for at, (group, _) in enumerate(pairs) if labelled[at] and group in place_of_group]
     cell_of = np.full(len(pairs), -1)
@@ -203,7 +204,7 @@ def _cells(observations: Observations, by: str, unit: str, groups: Sequence[str]
     return _Cells(
         chosen,
         np.array([place_of_group[str(pairs[at][0])] for at in kept]),
-        np.array([place_of_unit[pairs[at][1]] for at in kept]),
+        np.array([place_of_unit[str(pairs[at][1])] for at in kept]),
         len(names),
         totals(observations, cell_of[number], len(kept)),
         int(np.count_nonzero(~labelled[number])),

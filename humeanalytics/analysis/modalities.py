@@ -150,7 +150,8 @@ def share_clock(
     labelled = np.array([name is not None for name in names], np.bool_)
     if series and not labelled.any():
         raise UsageError(f"{unit} is null in every row. Labels come from a manifest: score or ingest with --manifest.")
-    place = {name: at for at, name in enumerate(dict.fromkeys(name for name in names if name is not None))}
+    # By name and not as they come, so that the same seed draws the same units whatever the order of rows.
+    place = {name: at for at, name in enumerate(sorted({name for name in names if name is not None}))}
     made = []
     for name, each in read.items():
         part = numbers[name]

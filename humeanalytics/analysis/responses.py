@@ -182,7 +182,8 @@ def _units(turns: Turns, unit: str | None) -> tuple[Integers, int, str, int]:
         ids = [each[0] for each in found]
         if not any(each is not None for each in ids):
             raise UsageError(f"{name} is null in every row. Labels come from a manifest: export chats or ingest with --manifest.")
-    place = {each: at for at, each in enumerate(dict.fromkeys(each for each in ids if each is not None))}
+    # By name and not as they come, so that the same seed draws the same units whatever the order of rows.
+    place = {each: at for at, each in enumerate(sorted({each for each in ids if each is not None}))}
     whose = np.array([place[each] if each is not None else -1 for each in ids], np.int64)[pairs]
     return whose, len(place), name, int(np.count_nonzero(whose < 0))
 

@@ -234,6 +234,10 @@ def _of_group(
     """Return the numbers of each expression of one group."""
     part = observations.take(members) if members is not None else observations
     number, names = frames.codes(part.table, units)
+    # By name and not as they come, so that the same seed draws the same units whatever the order of rows.
+    rank = np.empty(len(names), np.int64)
+    rank[sorted(range(len(names)), key=lambda at: [(each is None, each or "") for each in names[at]])] = np.arange(len(names))
+    number = rank[number]
     drawn: dict[int, list[Floats]] = {}
     found = []
 

@@ -141,3 +141,37 @@ def test_windows_that_end_before_they_begin_are_refused_and_not_left_out_of_mean
     table = cast(rows(1), ["end_s"], lambda values: pc.if_else(pc.equal(values, values[0]), pa.scalar(-5.0), values))
     with pytest.raises(UsageError, match=r"rows end before they begin, such as one from"):
         ANALYSES[analysis](table)
+
+
+def test_what_is_drawn_does_not_hang_on_the_order_of_rows() -> None:
+    rng, n = np.random.default_rng(2), 600
+    whose, at = np.arange(n) // 20, np.arange(n) % 20
+    since = pa.array(at * 1_000_000, pa.int64()).cast(pa.timestamp("us", "UTC"))
+    table = pa.table(
+        {
+            "participant": [f"P{each}" for each in whose],
+            "condition": [("alone", "together")[each % 2] for each in whose],
+            "time_s": at * 1.0,
+            "joy": rng.random(n),
+            "anger": rng.random(n),
+            "chat_id": [f"c{each}" for each in whose],
+            "turn": at,
+            "speaker": [("caller", "assistant")[each % 2] for each in at],
+            "greeting": [False] * n,
+            "first_at": since,
+            "last_at": since,
+        }
+    )
+    shuffled = table.take(pa.array(rng.permutation(n)))
+    few = {"n_resamples": 150, "n_permutations": 150}
+    for ask in (
+        lambda frame: ha.top(frame, n_resamples=150),
+        lambda frame: ha.compare(frame, "condition", "participant", **few),
+        lambda frame: ha.agreement({"a": frame, "b": rows_of_others(frame)}, unit="participant", **few),
+        lambda frame: ha.responses(frame, "joy", "anger", unit="participant", **few),
+    ):
+        assert told(ask(shuffled), ordered=True) == told(ask(table), ordered=True)
+
+
+def rows_of_others(table: pa.Table) -> pa.Table:
+    return cast(table, ["joy", "anger"], lambda values: pc.power(values, 2)).drop_columns(["chat_id"])
