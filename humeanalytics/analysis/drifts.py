@@ -15,7 +15,7 @@ from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.observations import PERSON_LABELS, Observations, label_column, observe
 from humeanalytics.analysis.slopes import NUMBERS, UnitSlopes
-from humeanalytics.analysis.units import false_discovery, totals
+from humeanalytics.analysis.units import false_discovery, generator, totals
 from humeanalytics.errors import UsageError
 
 _CONFIDENCE = ("confidence", "prob", "speaker_confidence", "language_confidence")
@@ -98,7 +98,7 @@ def drift(
     columns = (*observations.columns, *sure)
     recordings = _Recordings.of(observations, named[0], named[1], columns)
     is_within = recordings.compares(within, named[1])
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     found = recordings.drifts(rng, is_within, confidence, n_resamples, n_permutations)
     q_values = false_discovery(np.array([row["p_value"] for row in found]))
     n_rows = observations.table.num_rows

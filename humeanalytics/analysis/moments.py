@@ -190,8 +190,8 @@ def _typical_gap_s(begin: Floats, end: Floats, other: Any) -> float:
 class _Moments:
     """Moments of one thing: where in the series each begins and ends (one past its last row), its highest row, its score.
 
-    ``n_rows`` are above (of rows at one time others may lie between them). Changes have a level ``before`` too: ``highest`` is their
-    first row after, and ``n_rows`` of both levels have a score.
+    ``n_rows`` are above (of rows at one time others may lie between them). Changes have a level ``before`` too: ``highest`` is
+    their first row after, and ``n_rows`` of both levels have a score.
     """
 
     kind: str

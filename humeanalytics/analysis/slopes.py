@@ -10,7 +10,7 @@ from itertools import permutations
 import numpy as np
 
 from humeanalytics.analysis.covered_time import Floats, Integers
-from humeanalytics.analysis.units import interval, p_of_pairs, resampled
+from humeanalytics.analysis.units import interval_of_mean, p_of_pairs, resampled
 
 NUMBERS = ("mean", "slope_per_day", "ci_low", "ci_high", "p_value", "q_value")
 #: How many numbers a table of permutations may have: more is done piece by piece.
@@ -61,10 +61,11 @@ class UnitSlopes:
             p_value, exact = _p_of_order(rng, days, means, n_permutations)
         found["slope_per_day"], found["p_value"] = slope, p_value
         # Few units drawn again vary less than they should, as in `units.resampled_means`.
-        found["ci_low"], found["ci_high"] = interval(slope + (draws - slope) * math.sqrt(n / freedom), confidence)
+        draws = slope + (draws - slope) * math.sqrt(n / freedom)
+        found["ci_low"], found["ci_high"] = interval_of_mean(draws, confidence, slope, freedom)
         ways = "all permutations of units" if exact else f"{n_permutations:,} permutations of units"
         kind = "slope within units" if is_within else "slope between units"
-        return found, f"{kind}; percentile interval of resampled units ({n_resamples:,}), widened for few; {ways}"
+        return found, f"{kind}; percentile interval of resampled units ({n_resamples:,}), widened for few units as t is; {ways}"
 
 
 def _slopes(drawn: Floats, days: Floats, means: Floats) -> Floats:

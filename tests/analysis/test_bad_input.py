@@ -127,17 +127,22 @@ ANALYSES: dict[str, Callable[[Any], pa.Table]] = {
     "timeline on a grid": lambda frame: ha.timeline(frame, recording="r00", every_s=1.0, smooth_s=3.0),
     "timeline of two": lambda frame: ha.timeline({"a": frame, "b": frame}, recording="r00", every_s=1.0),
     "top": lambda frame: ha.top(frame, n_resamples=100),
+    "top of each condition": lambda frame: ha.top(frame, by="condition", each=True, n_resamples=100),
     "top by condition": lambda frame: ha.top(frame, by="condition", relative_to=frame, n_resamples=100),
     "compare": lambda frame: ha.compare(frame, "condition", "participant", n_resamples=100, n_permutations=100),
     "baseline z": ha.baseline,
     "baseline difference": lambda frame: ha.baseline(frame, how="difference"),
     "baseline share": lambda frame: ha.baseline(frame, how="share"),
+    "baseline range": lambda frame: ha.baseline(frame, how="range"),
     "agreement": lambda frame: ha.agreement(
         {"a": frame, "b": frame}, unit="participant", max_lag_s=2, n_resamples=100, n_permutations=100
     ),
     "partings": lambda frame: ha.partings({"a": frame, "b": frame}, unit="participant"),
     "events": ha.events,
+    "events and changes": lambda frame: ha.events(frame, changes=True, by="condition"),
+    "drift": lambda frame: ha.drift(frame, time="first_at", n_resamples=100, n_permutations=100),
     "quality": ha.quality,
+    "quality by condition": lambda frame: ha.quality(frame, by="condition"),
     "composite": lambda frame: ha.composite(frame, MIX),
     "composite relative": lambda frame: ha.composite(frame, MIX, relative_to=frame),
     "conversation": ha.conversation,
@@ -147,10 +152,18 @@ ANALYSES: dict[str, Callable[[Any], pa.Table]] = {
 
 
 #: Where an answer keeps the columns of the frame, whatever they hold.
-_KEEPING = ("baseline z", "baseline difference", "baseline share", "composite", "composite relative", "presence")
+_KEEPING = (
+    "baseline z",
+    "baseline difference",
+    "baseline share",
+    "baseline range",
+    "composite",
+    "composite relative",
+    "presence",
+)
 _KEPT = {analysis: set(rows().columns) for analysis in _KEEPING}
 #: What these ask for besides, so that even the right frame is none for them.
-_OTHERS = {"timeline", "presence"}
+_OTHERS = {"timeline", "presence", "drift"}
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -174,13 +187,16 @@ def test_a_right_answer_or_an_error_that_says_why(frame: str) -> None:
 
 
 @pytest.mark.parametrize("seed", [-1, None, 0.5, "7", 2**70])
-@pytest.mark.parametrize("analysis", ["top", "compare", "agreement", "responses"])
+@pytest.mark.parametrize("analysis", ["top", "compare", "agreement", "responses", "drift"])
 def test_a_seed_that_cannot_be_drawn_from_again(analysis: str, seed: Any) -> None:
     asked: dict[str, Callable[..., pa.Table]] = {
         "top": ha.top,
         "compare": lambda frame, **more: ha.compare(frame, "condition", "participant", **more),
         "agreement": lambda frame, **more: ha.agreement({"a": frame, "b": frame}, unit="participant", **more),
         "responses": lambda frame, **more: ha.responses(frame, "joy", "anger", unit="participant", **more),
+        "drift": lambda frame, **more: ha.drift(
+            frame.assign(day=frame["recording_id"].str[1:].astype(float)), time="day", **more
+        ),
     }
     with pytest.raises(UsageError, match="seed is"):
         asked[analysis](rows(), seed=seed)
