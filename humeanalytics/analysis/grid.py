@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,38 +33,47 @@ def time_columns(schema: pa.Schema) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows in time: numbers a row (``part``: whose it is), and ``scores`` a row and expression; ``n_rows`` went into each."""
+    """Rows in time: numbers a row. A column of scores is made when it is needed: all at once are hundreds of megabytes.
+
+    Attributes:
+        part: Whose a row is.
+        begin_s, end_s: When it is.
+        n_rows: How many rows went into it.
+        column: Gives the scores of an expression, by its number; NaN where there is none.
+        n_columns: How many expressions there are.
+    """
 
     part: Integers
     begin_s: Floats
     end_s: Floats
-    scores: Floats
     n_rows: Integers
+    column: Callable[[int], Floats]
+    n_columns: int
 
     @property
     def middle_s(self) -> Floats:
         return (self.begin_s + self.end_s) / 2
 
     def take(self, rows: Any) -> Rows:
-        """Return some rows, or all in another order; columns of scores stay whole in memory, which all else here goes along."""
+        """Return some rows, or all in another order."""
         place = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         if len(place) == len(self.part) and (np.diff(place, prepend=-1) == 1).all():
             return self
-        scores = np.empty((len(place), self.scores.shape[1]), order="F")
-        for at in range(scores.shape[1]):
-            scores[:, at] = self.scores[:, at][place]
-        return Rows(self.part[place], self.begin_s[place], self.end_s[place], scores, self.n_rows[place])
+        column = self.column
+        begin_s, end_s, n_rows = self.begin_s[place], self.end_s[place], self.n_rows[place]
+        return Rows(self.part[place], begin_s, end_s, n_rows, lambda at: column(at)[place], self.n_columns)
 
 
 def rows_in_time(table: pa.Table, columns: Sequence[str], part: Integers) -> Rows:
     """Return the rows that have a time, with the scores of some columns; ``part`` says of each row of the table whose it is."""
     begin, end = (frames.numbers(table, name if name in table.column_names else POINT) for name in SPAN)
-    scores = np.empty((table.num_rows, len(columns)), order="F")
-    for at, column in enumerate(columns):
-        scores[:, at] = frames.finite(table, column)
     timed = np.isfinite(begin) & np.isfinite(end)
     check_spans(begin[timed], end[timed])
-    return Rows(part, begin, np.maximum(begin, end), scores, np.ones_like(part)).take(timed)
+
+    def column(at: int) -> Floats:
+        return frames.finite(table, columns[at])
+
+    return Rows(part, begin, np.maximum(begin, end), np.ones_like(part), column, len(columns)).take(timed)
 
 
 def on_grid(rows: Rows, every_s: float, most: int = _MAX_CELLS) -> Rows:
@@ -100,16 +109,16 @@ def on_grid(rows: Rows, every_s: float, most: int = _MAX_CELLS) -> Rows:
         return np.asarray(found, np.float64)
 
     every_weight = sum_of(weight)
-    scores = np.empty((len(places), rows.scores.shape[1]), order="F")
-    for at in range(scores.shape[1]):
-        values = rows.scores[:, at] if len(row) == len(first) else rows.scores[:, at][row]
+    scores = []
+    for at in range(rows.n_columns):
+        values = rows.column(at) if len(row) == len(first) else rows.column(at)[row]
         known = ~np.isnan(values)
         if known.all():
             total, weights = sum_of(weight * values), every_weight
         else:
             total = sum_of(np.where(known, weight * values, 0.0))
             weights = sum_of(np.where(known, weight, 0.0))
-        scores[:, at] = np.divide(total, weights, out=np.full(len(places), np.nan), where=weights > 0)
+        scores.append(np.divide(total, weights, out=np.full(len(places), np.nan), where=weights > 0))
     part, cells = places // width, places % width + low
     n_rows = np.bincount(where, rows.n_rows[row], len(places)).astype(np.int64)
-    return Rows(part, cells * float(every_s), (cells + 1) * float(every_s), scores, n_rows)
+    return Rows(part, cells * float(every_s), (cells + 1) * float(every_s), n_rows, scores.__getitem__, len(scores))

@@ -243,7 +243,8 @@ def _check_people(
 def _modality(name: str, read: Observations, rows: Rows, n_series: int, every_s: float) -> Modality:
     counts = np.zeros((n_series, len(read.columns)), np.int64)
     for at in range(len(read.columns)):
-        counts[:, at] = np.bincount(rows.part[np.isfinite(rows.scores[:, at])], minlength=n_series)
+        counts[:, at] = np.bincount(rows.part[np.isfinite(rows.column(at))], minlength=n_series)
     cells = on_grid(rows, every_s, _MOST_CELLS)
     number = np.rint(cells.begin_s / every_s).astype(np.int64)
-    return Modality(name, read.columns, tuple(map(read.label, read.columns)), cells.part, number, cells.scores, counts)
+    scores = np.column_stack([cells.column(at) for at in range(cells.n_columns)])
+    return Modality(name, read.columns, tuple(map(read.label, read.columns)), cells.part, number, scores, counts)

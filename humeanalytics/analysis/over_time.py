@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from humeanalytics.analysis import frames
-from humeanalytics.analysis.covered_time import Integers
+from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.grid import POINT, SPAN, Rows, on_grid, rows_in_time, time_columns
 from humeanalytics.analysis.observations import MEASURE, check_one_settings, label_column, one_measure, refuse_long
 from humeanalytics.errors import UsageError
@@ -108,7 +108,7 @@ def _timeline(
     same = pa.array(np.zeros(len(stretch), np.int64))
     return pa.Table.from_arrays(
         [names, stretch, rows.begin_s, rows.end_s, rows.middle_s, rows.n_rows]
-        + [pa.array(rows.scores[:, at], pa.float64(), from_pandas=True) for at in range(len(columns))]
+        + [pa.array(rows.column(at), pa.float64(), from_pandas=True) for at in range(len(columns))]
         + [pa.array([one_measure(table)]).take(same), np.ones_like(stretch), pa.array([how]).take(same)]
         + [pa.nulls(len(stretch), pa.int64())],
         schema=pa.schema(
@@ -207,11 +207,14 @@ def _merged(rows: Rows) -> Rows:
     first = np.flatnonzero(np.concatenate(([True], np.any([np.diff(key) != 0 for key in keys], axis=0))))
     if len(first) == len(rows.begin_s):
         return rows
-    known = ~np.isnan(rows.scores)
-    total, count = np.add.reduceat(np.where(known, rows.scores, 0.0), first), np.add.reduceat(known, first, dtype=np.float64)
-    merged = rows.take(first)
-    scores = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return replace(merged, scores=scores, n_rows=np.add.reduceat(rows.n_rows, first))
+
+    def column(at: int) -> Floats:
+        scores = rows.column(at)
+        known = ~np.isnan(scores)
+        total, count = np.add.reduceat(np.where(known, scores, 0.0), first), np.add.reduceat(known, first, dtype=np.float64)
+        return np.asarray(np.divide(total, count, out=np.full(len(first), np.nan), where=count > 0))
+
+    return replace(rows.take(first), column=column, n_rows=np.add.reduceat(rows.n_rows, first))
 
 
 def _typical_gap_s(rows: Rows) -> float:
@@ -246,10 +249,15 @@ def _smoothed(rows: Rows, stretch: Integers, smooth_s: float) -> Rows:
     high = np.searchsorted(place, place + smooth_s / 2 + tolerance, side="right")
     length = rows.end_s - rows.begin_s
     shortest = length[length > 0].min(initial=np.inf)
-    weight = np.where(length > 0, length, 1.0 if np.isinf(shortest) else shortest / 1000)[:, None]
-    known = ~np.isnan(rows.scores)
-    total = np.cumsum(np.vstack([np.zeros(rows.scores.shape[1]), np.where(known, rows.scores * weight, 0.0)]), axis=0)
-    weights = np.cumsum(np.vstack([np.zeros(rows.scores.shape[1]), np.where(known, weight, 0.0)]), axis=0)
-    counted = weights[high] - weights[low]
-    mean = np.divide(total[high] - total[low], counted, out=np.full(counted.shape, np.nan), where=counted > 0)
-    return replace(rows, scores=np.where(known, mean, np.nan))
+    weight = np.where(length > 0, length, 1.0 if np.isinf(shortest) else shortest / 1000)
+
+    def column(at: int) -> Floats:
+        scores = rows.column(at)
+        known = ~np.isnan(scores)
+        total = np.cumsum(np.concatenate(([0.0], np.where(known, scores * weight, 0.0))))
+        weights = np.cumsum(np.concatenate(([0.0], np.where(known, weight, 0.0))))
+        counted = weights[high] - weights[low]
+        mean = np.divide(total[high] - total[low], counted, out=np.full(len(counted), np.nan), where=counted > 0)
+        return np.where(known, mean, np.nan)
+
+    return replace(rows, column=column)
