@@ -12,12 +12,12 @@ from humeanalytics.analysis import frames
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas
 from humeanalytics.plot.groups import counted, plural
-from humeanalytics.plot.intervals import Interval, draw_intervals, new_panels, signed, small
+from humeanalytics.plot.intervals import Forest, Interval, above_pt, check_choice, signed, small
 from humeanalytics.plot.theme import Theme, ThemeName, theme_of
 
 _ANSWER = ("expression", "first", "second", "correlation", "ci_low", "ci_high", "q_value", "lag_s", "n_units", "unit", "every_s")
-_WIDTH_IN, _MOST_PANELS, _NUMBERS_IN = 8.0, 6, 2.3
-_HEADS_PT = (("r", 48.0), ("lag", 100.0), ("q", 154.0))
+_MOST_PANELS = 6
+_FOREST = Forest(8.0, 2.3, (("r", 48.0), ("lag", 100.0), ("q", 154.0)))
 _ROWS_ALONE, _ROWS_BESIDE_OTHERS = 25, 10
 
 
@@ -43,7 +43,7 @@ def agreement(
         ax: Where to draw; a new figure where left out. For one pair only.
         theme: ``light`` or ``dark``.
         title: What to write above it.
-        synthetic: Mark the picture as made of the sandbox's scores: an answer does not know.
+        synthetic: Mark the picture as one of scores that nobody measured; the answer says so itself where left out.
 
     Returns:
         The axes, in a figure without pyplot; of several pairs the uppermost, the others in ``ax.figure.axes``.
@@ -55,10 +55,7 @@ def agreement(
         >>> ax = agreement(ha.agreement({"face": lake["face"], "voice": lake["prosody"]}))  # doctest: +SKIP
     """
     look = theme_of(theme)
-    if not 0 < discoveries < 1:
-        raise UsageError(f"discoveries is {discoveries:g}; it is a share between 0 and 1, such as 0.05.")
-    if k is not None and k < 1:
-        raise UsageError(f"k is {k}; at least one expression must be drawn.")
+    check_choice(k, discoveries)
     synthetic = frames.is_synthetic(answer) if synthetic is None else synthetic
     table = frames.read_columns(answer, _wanted)
     pairs = _pairs(table, k)
@@ -67,31 +64,15 @@ def agreement(
             f"{len(pairs)} pairs of modalities do not fit into one {'picture' if ax is None else 'Axes'}; take fewer."
         )
     subtitle = _subtitle(table, pairs, discoveries)
-    above_pt = 30.0 if len(pairs) == 1 else 46.0
-    whole_figure = ax is None
-    panels = (
-        [ax]
-        if ax is not None
-        else new_panels(
-            [row["expression"] for rows in pairs for row in rows],
-            [len(rows) for rows in pairs],
-            subtitle,
-            width_in=_WIDTH_IN,
-            numbers_in=_NUMBERS_IN,
-            above_pt=above_pt,
-        )
-    )
-    reach = _reach(pairs)
-    for panel, rows in zip(panels, pairs, strict=True):
-        canvas.style(panel, look, whole_figure=whole_figure)
-        draw_intervals(panel, [_interval(row, discoveries, look) for row in rows], _HEADS_PT, reach, look)
-        if len(pairs) > 1:
-            heading = f"{rows[0]['first']} and {rows[0]['second']}: {_units(rows)}"
-            canvas.note(panel, heading, (0.0, 1.0), (0.0, 22.0), look.text, bold=True)
+    intervals = [[_interval(row, discoveries, look) for row in rows] for rows in pairs]
+    panels = _FOREST.draw(ax, intervals, subtitle, _reach(pairs), look)
+    for panel, rows in zip(panels, pairs if len(pairs) > 1 else [], strict=False):
+        heading = f"{rows[0]['first']} and {rows[0]['second']}: {_units(rows)}"
+        canvas.note(panel, heading, (0.0, 1.0), (0.0, 22.0), look.text, bold=True)
     panels[-1].set_xlabel("correlation at the same time", color=look.muted, fontsize=canvas.LABEL_PT, labelpad=6)
     alone = f"{pairs[0][0]['first']} and {pairs[0][0]['second']}" if len(pairs) == 1 else "How modalities go together"
-    canvas.headline(panels[0], look, alone if title is None else title, subtitle, above_pt=above_pt)
-    canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=whole_figure, said="")
+    canvas.headline(panels[0], look, alone if title is None else title, subtitle, above_pt=above_pt(len(pairs)))
+    canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=ax is None, said="")
     return panels[0]
 
 

@@ -52,7 +52,7 @@ def distribution(
         ax: Where to draw; a new figure where left out. For one expression only.
         theme: ``light`` or ``dark``.
         title: What to write above it.
-        synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out.
+        synthetic: Mark the picture as one of scores that nobody measured; what the frame says of itself where left out.
 
     Returns:
         The axes, in a figure without pyplot; of several expressions the uppermost, the others in ``ax.figure.axes``.

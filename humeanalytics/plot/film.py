@@ -63,7 +63,7 @@ def faces(
         ax: Where to draw; a new figure where left out. For one moment only.
         theme: ``light`` or ``dark``.
         title: The file's name where left out.
-        synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out.
+        synthetic: Mark the picture as one of scores that nobody measured; what the frame says of itself where left out.
 
     Returns:
         The axes, in a figure without pyplot; of several moments the first, the others in ``ax.figure.axes``.

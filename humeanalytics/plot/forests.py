@@ -12,14 +12,12 @@ from humeanalytics.analysis import comparisons, frames
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas, words
 from humeanalytics.plot.groups import counted, plural
-from humeanalytics.plot.intervals import Interval, draw_intervals, new_panels, signed, small
+from humeanalytics.plot.intervals import Forest, Interval, above_pt, check_choice, signed, small
 from humeanalytics.plot.theme import Theme, ThemeName, readable, theme_of
 
 _ANSWER = {"expression", "group_a", "group_b", "difference", "ci_low", "ci_high", "q_value", "unit", "paired"}
-_WIDTH_IN, _MOST_PANELS = 8.6, 6
-#: Columns of numbers to the right of a forest: their heads, and where their right edges are, in points from the axes.
-_HEADS_PT = (("difference", 66.0), ("Hedges' g", 126.0), ("q", 172.0))
-_NUMBERS_IN, _NAME_IN = 2.55, 1.3
+_MOST_PANELS, _NAME_IN = 6, 1.3
+_FOREST = Forest(8.6, 2.55, (("difference", 66.0), ("Hedges' g", 126.0), ("q", 172.0)))
 _ROWS_ALONE, _ROWS_BESIDE_OTHERS = 25, 10
 
 
@@ -50,8 +48,7 @@ def compare(
         ax: Where to draw; a new figure where left out. For one pair of groups only.
         theme: ``light`` or ``dark``.
         title: What to write above it.
-        synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out. Say it with an
-            answer, which does not know.
+        synthetic: Mark the picture as one of scores that nobody measured; what the frame says of itself where left out.
         options: All else that `humeanalytics.compare` takes: ``groups``, ``expressions``, ``paired``, ``confidence``, ...
 
     Returns:
@@ -64,10 +61,7 @@ def compare(
         >>> ax = compare(lake["prosody_labelled"], "condition", "participant")  # doctest: +SKIP
     """
     look = theme_of(theme)
-    if not 0 < discoveries < 1:
-        raise UsageError(f"discoveries is {discoveries:g}; it is a share between 0 and 1, such as 0.05.")
-    if k is not None and k < 1:
-        raise UsageError(f"k is {k}; at least one expression must be drawn.")
+    check_choice(k, discoveries)
     synthetic = frames.is_synthetic(frame_or_answer) if synthetic is None else synthetic
     answer, confidence = _answer(frame_or_answer, by, unit, options)
     pairs = _pairs(answer, k)
@@ -76,24 +70,9 @@ def compare(
     if ax is not None and len(pairs) > 1:
         raise UsageError(f"{len(pairs)} pairs of groups do not fit into one Axes: name two groups=, or leave out ax.")
     subtitle = _subtitle(answer, pairs, discoveries, confidence)
-    whole_figure = ax is None
-    above_pt = 30.0 if len(pairs) == 1 else 46.0
-    panels = (
-        [ax]
-        if ax is not None
-        else new_panels(
-            [row["expression"] for rows in pairs for row in rows],
-            [len(rows) for rows in pairs],
-            subtitle,
-            width_in=_WIDTH_IN,
-            numbers_in=_NUMBERS_IN,
-            above_pt=above_pt,
-        )
-    )
-    reach = _reach(pairs)
+    intervals = [[_interval(row, discoveries, look) for row in rows] for rows in pairs]
+    panels = _FOREST.draw(ax, intervals, subtitle, _reach(pairs), look)
     for panel, rows in zip(panels, pairs, strict=True):
-        canvas.style(panel, look, whole_figure=whole_figure)
-        draw_intervals(panel, [_interval(row, discoveries, look) for row in rows], _HEADS_PT, reach, look)
         _head(panel, rows, look, named=len(pairs) > 1)
     measure = answer["measure"][0].as_py() if "measure" in answer.column_names else "score"
     panels[-1].set_xlabel(
@@ -102,13 +81,13 @@ def compare(
         fontsize=canvas.LABEL_PT,
         labelpad=6,
     )
-    canvas.headline(panels[0], look, _title(pairs) if title is None else title, subtitle, above_pt=above_pt)
+    canvas.headline(panels[0], look, _title(pairs) if title is None else title, subtitle, above_pt=above_pt(len(pairs)))
     scales = (
         ""
         if measure.startswith("z") or len(pairs[0]) == 1
         else "Different expressions are on different scales; Hedges' g is on one."
     )
-    canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=whole_figure, said=scales)
+    canvas.footer(panels[-1], look, synthetic=synthetic, whole_figure=ax is None, said=scales)
     return panels[0]
 
 

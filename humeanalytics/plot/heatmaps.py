@@ -67,7 +67,7 @@ def heatmap(
         ax: Where to draw; a new figure where left out.
         theme: ``light`` or ``dark``.
         title: What to write above it.
-        synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out.
+        synthetic: Mark the picture as one of scores that nobody measured; what the frame says of itself where left out.
 
     Returns:
         The axes, in a figure without pyplot (`save` writes it, a notebook shows it).

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas, words
 from humeanalytics.plot.theme import Theme
 
@@ -70,22 +71,61 @@ def draw_intervals(
             )
 
 
-def new_panels(
-    labels: Sequence[str], counts: Sequence[int], subtitle: str, *, width_in: float, numbers_in: float, above_pt: float
-) -> list[Axes]:
-    """Return a panel for each count of rows, one below the other, with room for labels, numbers and the words above."""
-    left_in = 0.35 + max(words.text_width_in(label, canvas.LABEL_PT, bold=True) for label in labels)
-    return list(
-        canvas.new_axes(
-            width_in,
-            [ROW_IN * count + 0.1 for count in counts],
-            left_in=left_in,
-            right_in=numbers_in,
-            above_in=canvas.headroom_in(subtitle, width_in - left_in - 0.2, above_pt=above_pt),
-            below_in=0.95,
-            gap_in=0.78,
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """A picture of intervals: a panel for each pair of things, one below the other.
+
+    Attributes:
+        width_in: How wide it is.
+        numbers_in: How much of that the numbers to the right take.
+        heads_pt: What the numbers are called, and where their right edges are, in points from the axes.
+    """
+
+    width_in: float
+    numbers_in: float
+    heads_pt: tuple[tuple[str, float], ...]
+
+    def draw(
+        self, ax: Axes | None, pairs: Sequence[Sequence[Interval]], subtitle: str, reach: tuple[float, float], look: Theme
+    ) -> list[Axes]:
+        """Draw into ``ax``, or into panels of a new figure with room for labels, numbers and the words above; return them."""
+        panels = [ax] if ax is not None else self._new_panels(pairs, subtitle)
+        for panel, rows in zip(panels, pairs, strict=True):
+            canvas.style(panel, look, whole_figure=ax is None)
+            draw_intervals(panel, rows, self.heads_pt, reach, look)
+        return panels
+
+    def _new_panels(self, pairs: Sequence[Sequence[Interval]], subtitle: str) -> list[Axes]:
+        labels = [row.label for rows in pairs for row in rows]
+        left_in = 0.35 + max(words.text_width_in(label, canvas.LABEL_PT, bold=True) for label in labels)
+        return list(
+            canvas.new_axes(
+                self.width_in,
+                [ROW_IN * len(rows) + 0.1 for rows in pairs],
+                left_in=left_in,
+                right_in=self.numbers_in,
+                above_in=canvas.headroom_in(subtitle, self.width_in - left_in - 0.2, above_pt=above_pt(len(pairs))),
+                below_in=0.95,
+                gap_in=0.78,
+            )
         )
-    )
+
+
+def above_pt(n_panels: int) -> float:
+    """Return the room between the title and the first panel: several have a heading each."""
+    return 30.0 if n_panels == 1 else 46.0
+
+
+def check_choice(k: int | None, discoveries: float) -> None:
+    """Refuse a number of rows, or a share of false discoveries, that cannot be.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if not 0 < discoveries < 1:
+        raise UsageError(f"discoveries is {discoveries:g}; it is a share between 0 and 1, such as 0.05.")
+    if k is not None and k < 1:
+        raise UsageError(f"k is {k}; at least one expression must be drawn.")
 
 
 def signed(number: float | None, digits: int = 3) -> str:

@@ -44,7 +44,7 @@ def top(
         theme: ``light`` or ``dark``.
         colours: ``accessible``, or ``hume`` for Hume's own colours, where there are no groups.
         title: What to write above it.
-        synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out.
+        synthetic: Mark the picture as one of scores that nobody measured; what the frame says of itself where left out.
 
     Returns:
         The axes, in a figure without pyplot (`save` writes it, a notebook shows it).

@@ -67,7 +67,7 @@ def timeline(
         theme: ``light`` or ``dark``.
         colours: ``accessible``, or ``hume`` for Hume's own colours.
         title: The file's name where left out.
-        synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out.
+        synthetic: Mark the picture as one of scores that nobody measured; what the frame says of itself where left out.
 
     Returns:
         The axes, in a figure without pyplot (`save` writes it, a notebook shows it); of several panels the uppermost, the

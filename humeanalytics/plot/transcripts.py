@@ -77,7 +77,7 @@ def transcript(
         theme: ``light`` or ``dark``.
         colours: ``accessible``: the seven that are strongest most often have a colour. ``hume``: all have Hume's own.
         title: What to write above it.
-        synthetic: Mark the picture as made of the sandbox's scores; what the frame says of itself where left out.
+        synthetic: Mark the picture as one of scores that nobody measured; what the frame says of itself where left out.
 
     Returns:
         The axes, in a figure without pyplot (`save` writes it, a notebook shows it).
