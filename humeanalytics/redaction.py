@@ -11,8 +11,10 @@ the patterns here know how JSON escapes what they look for, and never take half 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from urllib.parse import unquote
 
 # Parameters that grant access: Amazon, Google, Azure, Alibaba, Tencent, CloudFront, and what sites name their own.
@@ -298,3 +300,17 @@ def without_signature(url: str) -> str:
     address = _edited(given, _user_info(given)).decode("utf-8", "surrogatepass")
     query = _SEPARATOR.search(address)
     return address[: query.start()] + _dropped(address[query.start() :]) if query else address
+
+
+def without_here(text: str) -> str:
+    """Return a text with paths below the working folder as they are from there: what a notebook shows goes to others with it.
+
+    Examples:
+        >>> without_here(f"{Path.cwd() / 'lake'}: done")
+        'lake: done'
+    """
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:  # the folder is gone
+        return text
+    return text.replace(here.rstrip(os.sep) + os.sep, "") if len(here) > 3 else text

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from humeanalytics.redaction import without_here
 from humeanalytics.tables.schema import TABLES
 
 #: How many errors a summary carries word for word; all of them are in the table ``errors``.
@@ -112,7 +113,8 @@ class RunSummary:
     def __str__(self) -> str:
         return "\n".join(f"{heading + ':':<12}{text}" for heading, text in ((self.verb, self.outcome()), *self.lines()))
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return without_here(str(self))
 
     def outcome(self) -> str:
         """Return the outcome in a word or two."""
@@ -129,7 +131,7 @@ class RunSummary:
         head = "text-align:left;vertical-align:top;white-space:nowrap;opacity:.6;padding:1px 16px 1px 0"
         rows = "".join(
             f"<tr><td style='{head}'>{html.escape(heading)}</td>"
-            f"<td style='text-align:left;padding:1px 0'>{html.escape(text)}</td></tr>"
+            f"<td style='text-align:left;padding:1px 0'>{html.escape(without_here(text))}</td></tr>"
             for heading, text in self.lines()
         )
         return (

@@ -25,6 +25,7 @@ from humeanalytics.lake.loads import Loads
 from humeanalytics.lake.raw import RawStore
 from humeanalytics.lake.scans import identifier, literal
 from humeanalytics.lake.snapshot import SnapshotReader
+from humeanalytics.redaction import without_here
 from humeanalytics.tables.schema import TABLES
 
 if TYPE_CHECKING:
@@ -321,11 +322,11 @@ class Lake:
     def __repr__(self) -> str:
         at = "" if self._at is None else f" at version {self._at}"
         filled = ", ".join(f"{t.name} {t.rows:,}" for t in self.tables() if t.rows)
-        return f"Lake {self.uri}{at} ({self._holds()}): {filled or 'empty'}"
+        return without_here(f"Lake {self.uri}{at} ({self._holds()}): {filled or 'empty'}")
 
     def _repr_html_(self) -> str:
         at = "" if self._at is None else f" at version {self._at}"
-        return overview.html(f"{self.uri}{at}", self._holds(), self.tables())
+        return overview.html(without_here(f"{self.uri}{at}"), self._holds(), self.tables())
 
     def _holds(self) -> str:
         return {None: "nothing yet", True: "sandbox results", False: "real results"}[self.identity.synthetic]
