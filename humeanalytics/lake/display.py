@@ -18,15 +18,16 @@ _TEXT_CHARACTERS = 60
 #: Ids are hashes: who compares them by eye looks at their beginning.
 _ID, _ID_CHARACTERS = re.compile(r"[0-9a-f]{32,}"), 10
 
+#: Notebooks align the cells of tables to the right; the class is named twice to weigh more than theirs.
 STYLE = """
 <style>
 .humeanalytics-table { overflow-x: auto; max-width: 100%; }
 .humeanalytics-table table { border-collapse: collapse; font-size: 12px; line-height: 1.4; }
-.humeanalytics-table th { text-align: left; vertical-align: bottom; border-bottom: 1px solid currentColor; padding: 2px 8px; }
-.humeanalytics-table th small { display: block; font-weight: normal; opacity: .6; }
-.humeanalytics-table td { text-align: left; padding: 1px 8px; white-space: nowrap; }
-.humeanalytics-table td.n { text-align: right; font-variant-numeric: tabular-nums; }
-.humeanalytics-table td.null { opacity: .4; }
+.humeanalytics-table.humeanalytics-table th { text-align: left; vertical-align: bottom; border-bottom: 1px solid currentColor; padding: 2px 8px; }
+.humeanalytics-table.humeanalytics-table th small { display: block; font-weight: normal; opacity: .6; }
+.humeanalytics-table.humeanalytics-table td { text-align: left; padding: 1px 8px; white-space: nowrap; }
+.humeanalytics-table.humeanalytics-table td.n { text-align: right; font-variant-numeric: tabular-nums; }
+.humeanalytics-table.humeanalytics-table td.null { opacity: .4; }
 .humeanalytics-table p { font-size: 11px; opacity: .6; margin: 2px 8px; }
 </style>
 """.strip().replace("\n", "")
