@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from humeanalytics.redaction import StreamRedactor, is_secret_name, may_hold_secrets, redact_bytes, redact_fields, redact_text
+from humeanalytics.redaction import (
+    StreamRedactor,
+    is_secret_name,
+    may_hold_secrets,
+    redact_bytes,
+    redact_fields,
+    redact_text,
+    without_here,
+)
 
 SECRET = "5eCr3t-Va1ue"
 
@@ -260,3 +269,11 @@ def test_plain_talk_is_known_to_hold_no_secrets() -> None:
     assert not may_hold_secrets(json.dumps({"text": "A design by an author. 5 % off", "scores": [0.5, 0.25]}).encode())
     assert may_hold_secrets(b'{"a": "{\\"x_sig\\": \\"1\\"}"}')
     assert may_hold_secrets(json.dumps({"api_k\u0065y": 1}).encode().replace(b"key", b"k\\u0065y"))
+
+
+# ------------------------------------------------------------------------------------------------------ the working folder
+def test_paths_below_the_working_folder_are_told_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert without_here(f"{tmp_path / 'lake'}: done, {tmp_path / 'a' / 'b.wav'}") == f"lake: done, {Path('a') / 'b.wav'}"
+    assert without_here(f"{tmp_path}-2/lake") == f"{tmp_path}-2/lake"
+    assert without_here(str(tmp_path)) == str(tmp_path)
