@@ -23,7 +23,8 @@ STYLE = """
 <style>
 .humeanalytics-table { overflow-x: auto; max-width: 100%; }
 .humeanalytics-table table { border-collapse: collapse; font-size: 12px; line-height: 1.4; }
-.humeanalytics-table.humeanalytics-table th { text-align: left; vertical-align: bottom; border-bottom: 1px solid currentColor; padding: 2px 8px; }
+.humeanalytics-table.humeanalytics-table th { text-align: left; vertical-align: bottom; padding: 2px 8px;
+ border-bottom: 1px solid currentColor; }
 .humeanalytics-table.humeanalytics-table th small { display: block; font-weight: normal; opacity: .6; }
 .humeanalytics-table.humeanalytics-table td { text-align: left; padding: 1px 8px; white-space: nowrap; }
 .humeanalytics-table.humeanalytics-table td.n { text-align: right; font-variant-numeric: tabular-nums; }
