@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
-from humeanalytics.analysis.observations import MEASURE, label_column, observe
+from humeanalytics.analysis.observations import MEASURE, Observations, label_column, observe
 from humeanalytics.analysis.units import totals
 from humeanalytics.errors import UsageError
 
@@ -25,6 +27,7 @@ def baseline(
     within: str = "participant",
     how: str = "z",
     *,
+    reference: Mapping[str, str] | None = None,
     expressions: Sequence[str] | str | None = None,
     mixed_settings: bool = False,
 ) -> pa.Table:
@@ -39,6 +42,8 @@ def baseline(
         how: ``z`` (standard deviations above the mean), ``difference`` (score minus mean), ``share`` (score over mean: 1 is
             the mean, 2 twice that), or ``range`` (from 0, the lowest score there is, to 1, the highest: one row that stands out
             moves all others).
+        reference: Which rows tell what is usual, as ``{"segment": "baseline"}``: a label and its value; all rows where left out.
+            Everybody's rows are then measured by their own in that phase.
         expressions: Only these, by column or by Hume's name; others are left out.
         mixed_settings: Take rows that were scored with different settings together.
 
@@ -46,8 +51,8 @@ def baseline(
         A row is a row of the frame that has ``within``, in order: its other columns, the expressions as float64 in their
         place, then ``measure`` (``z of score``, ..., which keeps other analyses from mixing it with scores), ``n_units``
         (recordings) and ``n_rows`` of its person that the mean is of, ``method``, ``seed`` (null: nothing is drawn). Null where
-        there is no score, and where what it would be divided by is 0: of ``z`` for a person whose score never varies (with one
-        row it cannot) or of ``range``, of ``share`` for one whose mean is 0.
+        there is no score, for a person without a score in the ``reference``, and where what it would be divided by is 0: of ``z``
+        for a person whose score never varies (with one row it cannot) or of ``range``, of ``share`` for one whose mean is 0.
 
     Raises:
         UsageError: No such column or expression, ``how`` is another, no row has ``within``, nobody's scores vary; or settings,
@@ -64,12 +69,14 @@ def baseline(
     def labels(schema: pa.Schema) -> list[str]:
         if MEASURE not in schema.names:  # with it they are of an answer that this one takes the place of
             frames.check_free(schema.names, _ANSWERS)
-        return [label_column(schema, within, "to take a baseline in")]
+        told = [label_column(schema, name, "to tell by what is usual") for name in reference or {}]
+        return [*dict.fromkeys([label_column(schema, within, "to take a baseline in"), *told])]
 
     observations = observe(
         frame,
         expressions,
         labels,
+        apart=lambda _: [within, *(reference or {})],
         mixed_settings=mixed_settings,
         whole=True,
     )
@@ -83,27 +90,27 @@ def baseline(
     kept = np.flatnonzero(labelled[number])
     if len(kept) < len(number):
         observations, number = observations.take(kept), number[kept]
+    usual = _Usual.of(observations, number, len(names), reference)
     made, varies = {}, how not in ("z", "range")
-    means = totals(observations, number, len(names)).means
     for at, column in enumerate(observations.columns):
         scores = observations.scores(column)
         if how == "range":
-            low, high = _extremes(scores, number, len(names))
+            low, high = usual.extremes(scores)
             # Where nothing varies, or nothing is finite, there is no range.
             width = np.where(high > low, high - low, np.nan)
             varies = varies or bool(np.isfinite(width).any())
             made[column] = (np.where(np.isfinite(scores), scores, np.nan) - low[number]) / width[number]
             continue
-        difference = scores - means[number, at]
+        mean = usual.means[:, at]
+        difference = scores - mean[number]
         if how == "z":
-            spread = np.sqrt(_mean_square(difference, observations.weight, number, len(names)))
+            spread = usual.spread(difference)
             # What does not vary has a spread of rounding errors.
-            spread[spread <= 1e-12 * np.maximum(1.0, np.abs(means[:, at]))] = np.nan
+            spread[spread <= 1e-12 * np.maximum(1.0, np.abs(mean))] = np.nan
             varies = varies or bool(np.isfinite(spread).any())
             made[column] = difference / spread[number]
         elif how == "share":
-            usual = np.where(means[:, at] == 0, np.nan, means[:, at])
-            made[column] = scores / usual[number]
+            made[column] = scores / np.where(mean == 0, np.nan, mean)[number]
         else:
             made[column] = difference
     if not varies:
@@ -113,29 +120,58 @@ def baseline(
             f"Take how='difference', or within= something that has more than a row."
         )
     weighed = "from lowest to highest" if how == "range" else observations.method
-    return _answer(observations.table, made, number, how=f"{how} of {observations.measure}", method=f"within {within}, {weighed}")
+    phase = "".join(f", by {name} {value!r}" for name, value in (reference or {}).items())
+    method = f"within {within}{phase}, {weighed}"
+    return _answer(observations.table, made, number, usual, how=f"{how} of {observations.measure}", method=method)
 
 
-def _extremes(scores: Floats, number: Integers, n: int) -> tuple[Floats, Floats]:
-    """Return the lowest and the highest finite score of each person; infinite the wrong way round where there is none."""
-    low, high = np.full(n, np.inf), np.full(n, -np.inf)
-    known = np.isfinite(scores)
-    np.minimum.at(low, number[known], scores[known])
-    np.maximum.at(high, number[known], scores[known])
-    return low, high
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """The rows that tell what is usual, and whose each is; the mean of each person, an expression a column."""
+
+    rows: Integers
+    number: Integers
+    n: int
+    weight: Floats | None
+    means: Floats
+
+    @staticmethod
+    def of(observations: Observations, number: Integers, n: int, reference: Mapping[str, str] | None) -> _Usual:
+        rows = np.arange(len(number))
+        for name, value in (reference or {}).items():
+            told = pc.fill_null(pc.equal(frames.texts(observations.table, name), str(value)), False)
+            rows = np.intersect1d(rows, np.flatnonzero(told.to_numpy()))
+            if not len(rows):
+                there = sorted(filter(None, pc.unique(frames.texts(observations.table, name)).to_pylist()))
+                raise UsageError(
+                    f"No row has {name} {value!r}, so nothing tells what is usual. There are: {', '.join(there[:8])}."
+                )
+        its = observations if len(rows) == len(number) else observations.take(rows)
+        return _Usual(rows, number[rows], n, its.weight, totals(its, number[rows], n).means)
+
+    def extremes(self, scores: Floats) -> tuple[Floats, Floats]:
+        """Return the lowest and the highest finite score of each person; infinite the wrong way round where there is none."""
+        low, high = np.full(self.n, np.inf), np.full(self.n, -np.inf)
+        its = scores[self.rows]
+        known = np.isfinite(its)
+        np.minimum.at(low, self.number[known], its[known])
+        np.maximum.at(high, self.number[known], its[known])
+        return low, high
+
+    def spread(self, difference: Floats) -> Floats:
+        """Return the standard deviation of each person from what is usual."""
+        its = difference[self.rows]
+        known = np.isfinite(its)
+        person = self.number[known]
+        weights = np.ones(len(person)) if self.weight is None else self.weight[known]
+        if (empty := np.bincount(person, weights, self.n) <= 0).any():  # of windows only that others cover wholly
+            weights = np.where(empty[person], 1.0, weights)
+        total = np.bincount(person, weights, self.n)
+        squares = np.bincount(person, weights * its[known] ** 2, self.n)
+        return np.asarray(np.sqrt(np.divide(squares, total, out=np.full(self.n, np.nan), where=total > 0)))
 
 
-def _mean_square(difference: Any, weight: Any, number: Any, n: int) -> Any:
-    known = np.isfinite(difference)
-    its = number[known]
-    weights = np.ones(len(its)) if weight is None else weight[known]
-    if (empty := np.bincount(its, weights, n) <= 0).any():  # of windows only that others cover wholly
-        weights = np.where(empty[its], 1.0, weights)
-    total = np.bincount(its, weights, n)
-    return np.divide(np.bincount(its, weights * difference[known] ** 2, n), total, out=np.full(n, np.nan), where=total > 0)
-
-
-def _answer(rows: pa.Table, made: dict[str, Any], number: Any, *, how: str, method: str) -> pa.Table:
+def _answer(rows: pa.Table, made: dict[str, Any], number: Any, usual: _Usual, *, how: str, method: str) -> pa.Table:
     kept = [
         name
         for name in rows.column_names
@@ -152,13 +188,14 @@ def _answer(rows: pa.Table, made: dict[str, Any], number: Any, *, how: str, meth
     n_units = pa.nulls(len(number), pa.int64())
     if keys:
         recording, _ = frames.codes(rows, keys)
-        pairs = np.unique(number * (int(recording.max(initial=0)) + 1) + recording)
-        n_units = pa.array(np.bincount(pairs // (int(recording.max(initial=0)) + 1), minlength=int(number.max()) + 1)[number])
+        n_recordings = int(recording.max(initial=0)) + 1
+        pairs = np.unique(usual.number * n_recordings + recording[usual.rows])
+        n_units = pa.array(np.bincount(pairs // n_recordings, minlength=usual.n)[number])
     constant = pa.array(np.zeros(len(number), np.int64))
     added = {
         MEASURE: pa.array([how]).take(constant),
         "n_units": n_units,
-        "n_rows": pa.array(np.bincount(number)[number]),
+        "n_rows": pa.array(np.bincount(usual.number, minlength=usual.n)[number]),
         "method": pa.array([method]).take(constant),
         "seed": pa.nulls(len(number), pa.int64()),
     }

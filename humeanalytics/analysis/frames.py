@@ -24,7 +24,9 @@ PERSON_COLUMNS = ("speaker_id", "face_id")
 COMPOSITE = b"composite"
 #: Columns that say which recording: an archive is one recording of many files.
 RECORDING_COLUMNS = ("recording_id", "file")
-_SCORING = "scoring_id"
+#: What a recording may be chosen by, where a frame has no ``file`` (of v1): the name and path of a labelled view.
+NAME_COLUMNS = ("name", "uri")
+_RECORDING_ID, _SCORING = "recording_id", "scoring_id"
 _OTHER_KINDS = tuple(sorted({prefix for prefix in vocabulary.PREFIXES.values() if prefix}))
 _SHOWN_CHOICES = 6
 _HIGHEST = 1e100
@@ -229,7 +231,8 @@ def one_recording(table: pa.Table, recording: str | None) -> pa.Table:
 
     Args:
         table: Rows; whatever there is of `RECORDING_COLUMNS` tells recordings apart.
-        recording: Its id, the beginning of its id, or its file with or without folders. May be left out when there is one.
+        recording: Its id, the beginning of its id, or its file with or without folders (where rows have no file, their name or
+            path if there is one). May be left out when there is one.
 
     Raises:
         UsageError: There are several to choose from, or none like that.
@@ -237,6 +240,8 @@ def one_recording(table: pa.Table, recording: str | None) -> pa.Table:
     keys = [column for column in RECORDING_COLUMNS if column in table.column_names]
     if table.num_rows == 0 or not keys:
         return table
+    if keys == [_RECORDING_ID]:
+        keys += [column for column in NAME_COLUMNS if column in table.column_names][:1]
     number, recordings = codes(table, keys)
     fitting = list(range(len(recordings)))
     if recording is not None:
@@ -252,7 +257,8 @@ def one_recording(table: pa.Table, recording: str | None) -> pa.Table:
 
 
 def _is_meant(recording: str, keys: Mapping[str, str | None]) -> bool:
-    recording_id, file = keys.get("recording_id"), keys.get("file")
+    recording_id = keys.get(_RECORDING_ID)
+    file = next((name for column, name in keys.items() if column != _RECORDING_ID), None)
     return bool(
         (recording_id and len(recording) >= 4 and recording_id.startswith(recording))
         or (file and basename(file) == basename(recording))
@@ -260,7 +266,7 @@ def _is_meant(recording: str, keys: Mapping[str, str | None]) -> bool:
 
 
 def _choices(keys: Sequence[str], recordings: Sequence[tuple[str | None, ...]]) -> str:
-    files = [dict(zip(keys, each, strict=True)).get("file") for each in recordings]
+    files = [each[-1] if len(keys) > 1 else None for each in recordings]
     told_apart = all(files) and len(set(files)) == len(files)
     names = [file if told_apart else (each[0] or "")[:16] for file, each in zip(files, recordings, strict=True)]
     more = f" and {len(names) - _SHOWN_CHOICES} more" if len(names) > _SHOWN_CHOICES else ""

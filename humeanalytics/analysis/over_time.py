@@ -179,7 +179,7 @@ def _read(
         frames.check_free(columns, ("person", "stretch", *SPAN, POINT, "n_rows", MEASURE, *_MADE_OF))
         label = [] if by is None else [label_column(schema, by, "to tell lines apart by")]
         scored = ("scoring_id", "settings_id", "api")
-        keys = (*frames.RECORDING_COLUMNS, *scored, *frames.PERSON_COLUMNS, MEASURE, *time_columns(schema))
+        keys = (*frames.RECORDING_COLUMNS, *frames.NAME_COLUMNS, *scored, *frames.PERSON_COLUMNS, MEASURE, *time_columns(schema))
         return [*dict.fromkeys((*(name for name in keys if name in schema.names), *label)), *columns]
 
     table = frames.one_recording(frames.read_columns(frame, wanted), recording)

@@ -15,6 +15,7 @@ from humeanalytics.analysis.covered_time import Floats, Integers
 from humeanalytics.analysis.observations import (
     BY_ROWS,
     BY_TIME,
+    MEASURE,
     PERSON_LABELS,
     Observations,
     label_column,
@@ -25,7 +26,7 @@ from humeanalytics.errors import UsageError
 
 __all__ = ["BY_ROWS", "BY_TIME", "top"]
 _NUMBERS = ("mean", "q25", "q75", "ci_low", "ci_high")
-_COLUMNS = ("expression", "column", *_NUMBERS, "relative", "n_units", "n_rows", "method", "seed")
+_COLUMNS = ("expression", "column", *_NUMBERS, "relative", "n_units", "n_rows", MEASURE, "method", "seed")
 
 
 @frames.says_of_what
@@ -67,11 +68,11 @@ def top(
 
     Returns:
         A row is one expression (of one group), the strongest first, groups in the order of their names (with ``each`` a group
-        after the other, and the strongest of each first): ``expression``
-        (Hume's name), ``column``, the column ``by`` as text, ``mean``, ``q25``, ``q75`` (the value below which a quarter and
-        three quarters of the weight lie), ``ci_low``, ``ci_high`` (of the mean; null with fewer than two units), ``relative``
-        (only with ``relative_to``: standard deviations above the usual mean; what does not vary there is left out),
-        ``n_units`` with a score (null where the frame tells no units apart), ``n_rows`` with a score, ``method``, ``seed``.
+        after the other, and the strongest of each first): ``expression`` (Hume's name), ``column``, the column ``by`` as text,
+        ``mean``, ``q25``, ``q75`` (the value below which a quarter and three quarters of the weight lie), ``ci_low``,
+        ``ci_high`` (of the mean; null with fewer than two units), ``relative`` (only with ``relative_to``: standard deviations
+        above the usual mean; what does not vary there is left out), ``n_units`` with a score (null where the frame tells no
+        units apart), ``n_rows`` with a score, ``measure`` (``score``, ``presence``: a share of time, ...), ``method``, ``seed``.
         Empty where no row has a score.
 
     Raises:
@@ -133,6 +134,7 @@ def top(
                 **({} if by is None else {by: group}),
                 **{name: None if value is None or math.isnan(value) else value for name, value in its.items()},
                 **({} if usual is None else {"relative": None if math.isnan(relative) else float(relative)}),
+                MEASURE: observations.measure,
                 "method": observations.method,
                 "seed": seed,
             }
@@ -146,6 +148,7 @@ def top(
             *(pa.field(name, pa.float64()) for name in numbers),
             ("n_units", pa.int64()),
             ("n_rows", pa.int64()),
+            (MEASURE, pa.string()),
             ("method", pa.string()),
             ("seed", pa.int64()),
         ]

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from humeanalytics.analysis.observations import PRESENCE
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import words
 from humeanalytics.plot.theme import Theme
@@ -127,6 +128,11 @@ def _room_in(ax: Axes) -> float:
     if not isinstance(figure, Sheet):
         return _SAFE * float(ax.get_window_extent().width / figure.dpi)
     return _SAFE * (float(figure.get_size_inches()[0] * (1 - ax.get_position().x0)) - 0.2)
+
+
+def label_of_measure(measure: str) -> str:
+    """Return what to call the axis of a measure: score, z of score, share of time."""
+    return "share of time" if measure == PRESENCE else measure
 
 
 def note(

@@ -76,7 +76,7 @@ def compare(
         _head(panel, rows, look, named=len(pairs) > 1)
     measure = answer["measure"][0].as_py() if "measure" in answer.column_names else "score"
     panels[-1].set_xlabel(
-        f"difference ({'share of time' if measure == 'presence' else measure})",
+        f"difference ({canvas.label_of_measure(measure)})",
         color=look.muted,
         fontsize=canvas.LABEL_PT,
         labelpad=6,

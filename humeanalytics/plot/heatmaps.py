@@ -13,7 +13,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from humeanalytics.analysis import frames
-from humeanalytics.analysis.observations import PRESENCE
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas, words
 from humeanalytics.plot.fields import ORDERS, Field, Order, of_groups, of_time, ordered
@@ -254,7 +253,7 @@ def _scale(ax: Axes, field: Field, norm: Normalize, look: Theme) -> None:
     scale.yaxis.tick_right()
     scale.yaxis.set_major_locator(MaxNLocator(4 if tall_in > 0.8 else 2, steps=[1, 2, 2.5, 5, 10]))
     scale.tick_params(length=0, pad=3, labelsize=canvas.SMALL_PT, colors=look.muted)
-    scale.set_ylabel(field.measure if field.measure != PRESENCE else "share of time", color=look.muted, fontsize=canvas.SMALL_PT)
+    scale.set_ylabel(canvas.label_of_measure(field.measure), color=look.muted, fontsize=canvas.SMALL_PT)
     scale.yaxis.set_label_position("right")
     if missing:
         box: dict[str, Any] = {

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from humeanalytics.analysis import frames, strongest
+from humeanalytics.analysis.observations import MEASURE, PRESENCE
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas, words
 from humeanalytics.plot.theme import ColoursName, Theme, ThemeName, readable, series_colours, theme_of
@@ -72,18 +73,20 @@ def top(
     if ax is None:
         ax = _new_axes(names, len(groups), room_for_groups=by is not None)
     canvas.style(ax, look, whole_figure=whole_figure)
-    _rulers(ax, names, rows, look)
+    is_presence = rows[0][MEASURE] == PRESENCE
+    _rulers(ax, names, rows, canvas.label_of_measure(rows[0][MEASURE]), look)
     for at, group in enumerate(groups):
         offset = (at - (len(groups) - 1) / 2) * _GROUPS_SHARE / len(groups)
         for row in rows:
             if by is None or row[by] == group:
-                _draw(ax, row, names.index(row["expression"]) + offset, by_name.get(row["expression"], palette[at]))
+                colour = by_name.get(row["expression"], palette[at])
+                _draw(ax, row, names.index(row["expression"]) + offset, colour, with_half=not is_presence)
     if by is None:
         _write_means(ax, [row["mean"] for row in rows], look)
     else:
         _name_groups(ax, ["(none)" if group is None else group for group in groups], palette, look)
     counted = "the time scored" if rows[0]["method"] == strongest.BY_TIME else f"{_rows_counted(rows, len(groups)):,} rows"
-    subtitle = f"Mean (dot) and middle half (line) of {counted}"
+    subtitle = f"Above the cutoff: share of {counted}" if is_presence else f"Mean (dot) and middle half (line) of {counted}"
     canvas.headline(
         ax, look, "Strongest expressions" if title is None else title, subtitle, above_pt=12.0 if by is None else 30.0
     )
@@ -105,22 +108,24 @@ def _new_axes(names: Sequence[str], groups: int, *, room_for_groups: bool) -> Ax
     ]
 
 
-def _rulers(ax: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], look: Theme) -> None:
-    low = min(0.0, *(min(row["mean"], row["q25"]) for row in rows if row["n_rows"]))
-    high = max(max(row["mean"], row["q75"]) for row in rows if row["n_rows"])
+def _rulers(ax: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], label: str, look: Theme) -> None:
+    ends = ("mean",) if rows[0][MEASURE] == PRESENCE else ("mean", "q25", "q75")
+    low = min(0.0, *(row[end] for row in rows if row["n_rows"] for end in ends))
+    high = max(row[end] for row in rows if row["n_rows"] for end in ends)
     ax.set_xlim(low, (high + 0.04 * (high - low)) if high > low else low + 1.0)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_yticks(range(len(names)), [words.shown(name) for name in names])
     ax.tick_params(axis="y", colors=look.text)
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     ax.grid(True, axis="x", color=look.grid, linewidth=0.8)
-    ax.set_xlabel("score", color=look.muted, fontsize=canvas.LABEL_PT, labelpad=6)
+    ax.set_xlabel(label, color=look.muted, fontsize=canvas.LABEL_PT, labelpad=6)
 
 
-def _draw(ax: Axes, row: dict[str, Any], y: float, colour: str) -> None:
+def _draw(ax: Axes, row: dict[str, Any], y: float, colour: str, *, with_half: bool) -> None:
     if row["n_rows"] == 0:
         return
-    ax.plot([row["q25"], row["q75"]], [y, y], color=colour, linewidth=4.5, alpha=0.38, solid_capstyle="round", zorder=2)
+    if with_half:
+        ax.plot([row["q25"], row["q75"]], [y, y], color=colour, linewidth=4.5, alpha=0.38, solid_capstyle="round", zorder=2)
     ax.plot([row["mean"]], [y], color=colour, marker="o", markersize=7, markeredgewidth=0, zorder=3, clip_on=False)
 
 

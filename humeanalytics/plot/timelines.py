@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from humeanalytics.analysis import frames, over_time
+from humeanalytics.analysis.observations import MEASURE
 from humeanalytics.analysis.strongest import top
 from humeanalytics.errors import UsageError
 from humeanalytics.plot import canvas, words
@@ -106,7 +107,7 @@ def timeline(
     fine = max(len(trace.begin_s) for trace in traces) > _FINE_FROM
     for panel, (name, trace) in zip(panels, named, strict=True):
         canvas.style(panel, look, whole_figure=ax is None)
-        _rulers(panel, look, ticks=5 if len(named) == 1 else 3)
+        _rulers(panel, look, canvas.label_of_measure(trace.measure), ticks=5 if len(named) == 1 else 3)
         ends = draw(panel, trace, labels, palette, fine=fine)
         drawn = [at for at, end in enumerate(ends) if end is not None]
         label_ends(
@@ -129,7 +130,8 @@ def timeline(
 
 def _rows_of(frame: Any, expressions: Sequence[str] | str | None, recording: str | None) -> pa.Table:
     """Return the rows of the one recording, of the columns that matter."""
-    keys = (*frames.RECORDING_COLUMNS, "scoring_id", *frames.PERSON_COLUMNS, "begin_s", "end_s", "time_s")
+    times = ("begin_s", "end_s", "time_s")
+    keys = (*frames.RECORDING_COLUMNS, *frames.NAME_COLUMNS, "scoring_id", *frames.PERSON_COLUMNS, MEASURE, *times)
 
     def wanted(schema: pa.Schema) -> list[str]:
         return [*(name for name in keys if name in schema.names), *frames.chosen_columns(schema, expressions)]
@@ -200,7 +202,8 @@ class _Part:
 
 
 def _file_of(rows: pa.Table) -> str:
-    file = frames.texts(rows, "file")[0].as_py() if "file" in rows.column_names else None
+    told = next((name for name in ("file", *frames.NAME_COLUMNS) if name in rows.column_names), None)
+    file = None if told is None else frames.texts(rows, told)[0].as_py()
     return basename(file) if file else "Expression over time"
 
 
@@ -255,10 +258,10 @@ def _set_limits(panels: Sequence[Axes], traces: Sequence[Trace]) -> None:
         panel.set_ylim(low - 0.025 * height, high + 0.08 * height)
 
 
-def _rulers(panel: Axes, look: Theme, ticks: int) -> None:
+def _rulers(panel: Axes, look: Theme, label: str, *, ticks: int) -> None:
     panel.yaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
     panel.grid(True, axis="y", color=look.grid, linewidth=0.8)
-    panel.set_ylabel("score", color=look.muted, fontsize=canvas.LABEL_PT, labelpad=8)
+    panel.set_ylabel(label, color=look.muted, fontsize=canvas.LABEL_PT, labelpad=8)
     set_time_axis(panel.xaxis)
 
 

@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection
 
 from humeanalytics.analysis import frames
 from humeanalytics.analysis.covered_time import Floats, Integers
+from humeanalytics.analysis.observations import MEASURE, PRESENCE, SCORE
 
 #: From so many points on, dots would run into one another.
 _MAX_DOTS = 60
@@ -29,6 +30,7 @@ class Trace:
     n_rows: Integers
     scores: Floats
     is_bars: bool
+    measure: str
 
     @property
     def middle_s(self) -> Floats:
@@ -47,7 +49,8 @@ def trace_of(scores: pa.Table, person: str | None, columns: Sequence[str], *, wh
     overlapping = np.mean(begin_s[1:] < end_s[:-1] - 1e-9) if len(begin_s) > 1 else 0.0
     is_bars = not whole_cells and bool((end_s > begin_s).any()) and bool(overlapping < _OVERLAPPING_SHARE)
     values = np.column_stack([frames.numbers(part, column) for column in columns]).reshape(-1, len(columns))
-    return Trace(begin_s, end_s, part["stretch"].to_numpy(), part["n_rows"].to_numpy(), values, is_bars)
+    measure = str(scores[MEASURE][0]) if scores.num_rows else SCORE
+    return Trace(begin_s, end_s, part["stretch"].to_numpy(), part["n_rows"].to_numpy(), values, is_bars, measure)
 
 
 def draw(
@@ -62,7 +65,8 @@ def draw(
         x, y = np.insert(trace.middle_s, breaks, np.nan), np.insert(scores, breaks, np.nan)
         (line,) = ax.plot(x, y, color=colour, label=label, solid_joinstyle="round", solid_capstyle="round", zorder=2)
         if trace.is_bars:
-            line.set(linewidth=0.9, alpha=0.4)
+            # What is there or not does not go from one to the other.
+            line.set(linewidth=0.0 if trace.measure == PRESENCE else 0.9, alpha=0.4)
             bars = [[(trace.begin_s[row], scores[row]), (trace.end_s[row], scores[row])] for row in known]
             ax.add_collection(
                 LineCollection(bars, colors=[colour], linewidths=3.2, capstyle="butt", zorder=3, label=f"_{label}"),

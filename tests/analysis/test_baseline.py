@@ -162,3 +162,54 @@ def test_the_share_of_the_range_against_pandas() -> None:
         baseline(_ROW, "recording_id", "range")
     with pytest.raises(UsageError, match="holds range of score already"):
         baseline(answer)
+
+
+# --------------------------------------------------------------------------------------------------------------- of a phase
+_PHASES = pa.table(
+    {
+        "participant": ["P1", "P1", "P1", "P1", "P2", "P2", "P3"],
+        "recording_id": ["a", "a", "a", "b", "c", "c", "d"],
+        "segment": ["rest", "rest", "task", "task", "rest", "task", "task"],
+        "joy": [0.25, 0.5, 0.75, 1.0, 0.5, 0.75, 0.125],
+    }
+)
+
+
+def test_everybody_by_their_own_in_a_phase() -> None:
+    answer = baseline(_PHASES, how="difference", reference={"segment": "rest"})
+    assert answer["joy"].to_pylist() == [-0.125, 0.125, 0.375, 0.625, 0.0, 0.25, None]
+    assert answer["n_rows"].to_pylist() == [2, 2, 2, 2, 1, 1, 0]
+    assert answer["n_units"].to_pylist() == [1, 1, 1, 1, 1, 1, 0]
+    assert answer["method"][0].as_py() == "within participant, by segment 'rest', every row counts the same"
+    z = baseline(_PHASES, reference={"segment": "rest"})["joy"].to_pylist()
+    assert z == [-1.0, 1.0, 3.0, 5.0, None, None, None]
+    share = baseline(_PHASES, how="share", reference={"segment": "rest"})["joy"].to_pylist()
+    assert share == pytest.approx([2 / 3, 4 / 3, 2.0, 8 / 3, 1.0, 1.5, None])
+    of_range = baseline(_PHASES, how="range", reference={"segment": "rest", "participant": "P1"})["joy"].to_pylist()
+    assert of_range == [0.0, 1.0, 2.0, 3.0, None, None, None]
+
+
+def test_a_phase_has_time_of_its_own() -> None:
+    """A window that began in the task covers none of the rest's time away."""
+    frame = pa.table(
+        {
+            "participant": ["P1"] * 3,
+            "recording_id": ["a"] * 3,
+            "segment": ["task", "rest", "rest"],
+            "begin_s": [0.0, 1.0, 4.0],
+            "end_s": [4.0, 5.0, 6.0],
+            "joy": [0.9, 0.25, 0.75],
+        }
+    )
+    answer = baseline(frame, how="difference", reference={"segment": "rest"})["joy"].to_pylist()
+    usual = (4 * 0.25 + 1 * 0.75) / 5
+    assert answer == pytest.approx([0.9 - usual, 0.25 - usual, 0.75 - usual])
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [({"segment": "sleep"}, "No row has segment 'sleep'.*rest, task"), ({"phase": "rest"}, "phase")],
+)
+def test_a_phase_that_is_not_there(reference: dict[str, str], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        baseline(_PHASES, reference=reference)

@@ -39,6 +39,7 @@ def test_any_frame(form: Callable[[pa.Table], Any]) -> None:
             "ci_high": None,
             "n_units": None,
             "n_rows": 2,
+            "measure": "score",
             "method": BY_ROWS,
             "seed": 0,
         },
@@ -52,6 +53,7 @@ def test_any_frame(form: Callable[[pa.Table], Any]) -> None:
             "ci_high": None,
             "n_units": None,
             "n_rows": 3,
+            "measure": "score",
             "method": BY_ROWS,
             "seed": 0,
         },
@@ -186,7 +188,7 @@ def test_nothing_to_rank(frame: Any) -> None:
         warnings.simplefilter("error")
         answer = top(frame)
     assert answer.num_rows == 0
-    numbers = ["mean", "q25", "q75", "ci_low", "ci_high", "n_units", "n_rows"]
+    numbers = ["mean", "q25", "q75", "ci_low", "ci_high", "n_units", "n_rows", "measure"]
     assert answer.column_names == ["expression", "column", *numbers, "method", "seed"]
 
 

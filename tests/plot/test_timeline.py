@@ -306,3 +306,21 @@ def test_modalities_have_panels_on_one_clock() -> None:
         timeline({})
     with pytest.raises(UsageError, match="no expression in common"):
         timeline({"face": pa.table({"time_s": [0.0], "joy": [0.5]}), "voice": pa.table({"time_s": [0.0], "awe": [0.5]})})
+
+
+def test_presence_does_not_go_from_one_to_the_other_and_a_recording_is_called_by_its_name() -> None:
+    frame = pa.table(
+        {
+            "recording_id": ["a" * 64] * 3 + ["b" * 64],
+            "name": ["day.wav"] * 3 + ["night.wav"],
+            "measure": ["presence"] * 4,
+            "begin_s": [0.0, 2.0, 4.0, 0.0],
+            "end_s": [1.0, 3.0, 5.0, 1.0],
+            "joy": pa.array([1, 0, 1, 1], pa.int8()),
+        }
+    )
+    ax = timeline(frame, recording="day.wav")
+    assert [line.get_linewidth() for line in ax.get_lines()] == [0.0]
+    assert (ax.get_ylabel(), ax.get_title(loc="left")) == ("share of time", "day.wav")
+    with pytest.raises(UsageError, match=r"'day\.wav', 'night\.wav'"):
+        timeline(frame)

@@ -112,3 +112,13 @@ def test_wrong_use(frame: pa.Table, arguments: dict[str, Any], message: str) -> 
 def test_one_row_and_equal_scores() -> None:
     assert dots(top(pa.table({"joy": [0.0]}))) == [(0.0, 0)]
     assert dots(top(pa.table({"joy": [0.3], "anger": [0.3]}))) == [(0.3, 0), (0.3, 1)]
+
+
+def test_presence_is_a_share_of_time_without_a_middle_half() -> None:
+    frame = pa.table(
+        {"measure": ["presence"] * 4, "joy": pa.array([1, 1, 1, 0], pa.int8()), "awe": pa.array([0, 0, 1, 0], pa.int8())}
+    )
+    ax = top(frame)
+    assert (rows(ax), [x for x, _ in dots(ax)]) == (["Joy", "Awe"], [0.75, 0.25])
+    assert [line for line in ax.get_lines() if line.get_marker() != "o"] == []
+    assert ax.get_xlabel() == "share of time"
