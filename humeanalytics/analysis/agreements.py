@@ -56,7 +56,8 @@ def agreement(
         n_resamples: How often units are drawn anew for the intervals.
         n_permutations: How often signs are dealt anew for p; where there are no more ways than that, all are tried.
         seed: Of what is drawn.
-        mixed_settings: Take rows of one frame that were scored with different settings together.
+        mixed_settings: Take rows of one frame that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
         mixed_people: Where a frame tells people of a recording apart that another does not, take the mean of them.
 
     Returns:

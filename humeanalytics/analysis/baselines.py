@@ -39,13 +39,14 @@ def baseline(
     Args:
         frame: A Query, pyarrow, pandas or polars frame with a column an expression; of v1 what `presence` returns.
         within: Within what: a label such as ``participant``, or ``recording_id``.
-        how: ``z`` (standard deviations above the mean), ``difference`` (score minus mean), ``share`` (score over mean: 1 is
-            the mean, 2 twice that), or ``range`` (from 0, the lowest score there is, to 1, the highest: one row that stands out
-            moves all others).
+        how: ``z`` (standard deviations above the mean; those of all its rows, uncorrected), ``difference`` (score minus mean),
+            ``share`` (score over mean: 1 is the mean, 2 twice that), or ``range`` (from 0, the lowest score there is, to 1, the
+            highest: one row that stands out moves all others).
         reference: Which rows tell what is usual, as ``{"segment": "baseline"}``: a label and its value; all rows where left out.
             Everybody's rows are then measured by their own in that phase.
         expressions: Only these, by column or by Hume's name; others are left out.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is a row of the frame that has ``within``, in order: its other columns, the expressions as float64 in their

@@ -68,7 +68,8 @@ def compare(
         n_resamples: How often units are drawn anew for the interval.
         n_permutations: How often they are dealt anew for p; where there are no more ways than that, all are tried: p is exact.
         seed: Of what is drawn. The same seed gives the same answer.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is one expression and one pair of groups, by pair, then p: ``expression`` (Hume's name), ``column``, ``group_a``,

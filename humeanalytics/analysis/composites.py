@@ -42,7 +42,8 @@ def composite(
         definitions: Names of `SHIPPED` composites (``frustration``, ``frustration_in_words`` for language, ``engagement``),
             `Composite` of your own, or several; left out, an error that prints what ships.
         relative_to: A frame of the same kind that says what is usual, such as the whole table of which ``frame`` is a part.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is a row of the frame, in order: its other columns, a float64 column for each composite, then ``measure`` (as it

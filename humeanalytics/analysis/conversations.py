@@ -34,7 +34,8 @@ def conversation(
             ``greeting``, ``first_at``, ``last_at``, ``scored_messages`` (where it is missing, each turn counts the same), and a
             column an expression, which may be composites.
         expressions: Only these, by column or by Hume's name.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is one chat, speaker and expression, in that order (chats by id, callers first): ``chat_id``, ``speaker``,

@@ -42,7 +42,8 @@ def quality(
         by: A label, such as ``role`` or ``segment``: each of its groups is judged by itself.
         sure: A confidence below this is low, 0 to 1.
         tolerated: Shares above this are named in ``doubts``.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is one person (``speaker_id``, ``face_id`` or ``channel``) of one recording, in order: ``recording_id``, ``file``

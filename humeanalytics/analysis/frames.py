@@ -56,10 +56,10 @@ def read_columns(frame: Any, wanted: Callable[[pa.Schema], Sequence[str]]) -> pa
 
     Args:
         frame: A Query, pyarrow, pandas or polars frame, or anything else that speaks Arrow.
-        wanted: Schema -> names. A name that the schema has twice means its first column.
+        wanted: Schema -> names.
 
     Raises:
-        UsageError: It is no frame; or what ``wanted`` raises.
+        UsageError: It is no frame, has several columns of a name that is wanted, or what ``wanted`` raises.
     """
     if (
         isinstance(frame, pa.Table)
@@ -84,7 +84,12 @@ def without_views(table: pa.Table) -> pa.Table:
 
 
 def _positions(schema: pa.Schema, names: Iterable[str]) -> list[int]:
-    return [schema.names.index(name) for name in dict.fromkeys(names)]
+    found = list(dict.fromkeys(names))
+    if twice := [name for name in found if schema.names.count(name) > 1]:
+        raise UsageError(
+            f"The frame has several columns {twice[0]!r}, and nothing says which is meant. Keep one, or rename them."
+        )
+    return [schema.names.index(name) for name in found]
 
 
 @cache
@@ -127,6 +132,21 @@ def expression_columns(schema: pa.Schema) -> list[str]:
     return found
 
 
+def _check_scores(schema: pa.Schema) -> None:
+    """Refuse texts where scores are meant, such as numbers with a decimal comma: they would be left out without a word."""
+    for field in schema:
+        known = _known(field.name)
+        if (
+            known is not None
+            and known.kind == "expression"
+            and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
+        ):
+            raise UsageError(
+                f"Column {field.name!r} is called as an expression and holds texts, so it would be left out. Make it numbers, "
+                "give it another name, or say which expressions=..."
+            )
+
+
 def chosen_columns(schema: pa.Schema, expressions: Sequence[str] | str | None) -> list[str]:
     """Return the columns of the expressions asked for, by column or by Hume's name; all there are where none is named.
 
@@ -134,6 +154,7 @@ def chosen_columns(schema: pa.Schema, expressions: Sequence[str] | str | None) -
         UsageError: The frame has no such column of numbers, or no expressions at all.
     """
     if expressions is None:
+        _check_scores(schema)
         if not (found := expression_columns(schema)):
             raise UsageError(f"The frame has no expressions, such as joy or calmness. It has: {', '.join(schema.names)}.")
         return found

@@ -67,7 +67,8 @@ def events(
         gap_s: A pause longer than this ends a moment; three typical windows (or steps between frames) where left out.
         by: A label, such as ``role`` or ``segment``: a moment is of one of its groups then, and what is usual for a person is
             what is usual in that group.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is one moment, by recording, person and time: ``recording_id``, ``file`` (where the frame has them), the column

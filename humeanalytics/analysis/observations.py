@@ -16,6 +16,7 @@ from humeanalytics.errors import UsageError
 
 BY_TIME = "weighted by newly covered time"
 BY_ROWS = "every row counts the same"
+BY_BOTH = f"{BY_TIME}, rows without a time as the average window"
 #: What a frame without a column `MEASURE` holds, and what `presence` makes of the scores of v1.
 SCORE, PRESENCE = "score", "presence"
 #: The column that says what the columns of expressions hold, so that unlike things are not taken together.
@@ -46,11 +47,12 @@ class Observations:
     columns: tuple[str, ...]
     weight: Floats | None
     measure: str
+    untimed: bool = False
 
     @property
     def method(self) -> str:
         """How rows count."""
-        return BY_ROWS if self.weight is None else BY_TIME
+        return BY_ROWS if self.weight is None else BY_BOTH if self.untimed else BY_TIME
 
     def take(self, rows: Integers) -> Observations:
         """Return some of the rows."""
@@ -83,7 +85,8 @@ def observe(
         labels: Schema -> the other columns the analysis needs.
         apart: Schema -> labels whose groups each cover time of their own; all labels where left out. A recording that belongs
             to two people counts for both.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
         whole: Keep all columns of the frame.
 
     Raises:
@@ -106,7 +109,8 @@ def observe(
     if not mixed_settings:
         check_one_settings(frame, table)
     parts = [*_apart(table.schema), *(named if apart is None else apart(table.schema))]
-    return Observations(table, tuple(chosen), _weight(table, parts), measure)
+    weight, untimed = _weight(table, parts)
+    return Observations(table, tuple(chosen), weight, measure, untimed)
 
 
 def _apart(schema: pa.Schema) -> list[str]:
@@ -172,17 +176,23 @@ def check_one_settings(frame: Any, table: pa.Table) -> None:
             )
 
 
-def _weight(table: pa.Table, parts: Iterable[str]) -> Floats | None:
-    """Return the newly covered seconds of each row; None where rows have no time, or none that adds up to anything."""
+def _weight(table: pa.Table, parts: Iterable[str]) -> tuple[Floats | None, bool]:
+    """Return the newly covered seconds of each row (None where no times add up to anything), and whether some rows have no time.
+
+    Seconds and sentences do not add up: texts among speech, and rows whose time was lost, count as the average window does.
+    """
     if not all(name in table.column_names for name in _SPAN) or table.num_rows == 0:
-        return None
+        return None, False
     begin, end = (frames.numbers(table, name) for name in _SPAN)
-    if not (np.isfinite(begin).all() and np.isfinite(end).all()):
-        return None  # texts among speech: seconds and sentences do not add up
+    timed = np.isfinite(begin) & np.isfinite(end)
     part, _ = frames.codes(table, list(dict.fromkeys(parts)))
-    check_spans(begin, end)
-    covered = newly_covered_s(begin, end, part)
-    return covered if covered.sum() > 0 else None
+    check_spans(begin[timed], end[timed])
+    covered = np.zeros(len(begin))
+    covered[timed] = newly_covered_s(begin[timed], end[timed], part[timed])
+    if not covered.sum() > 0:
+        return None, False
+    covered[~timed] = covered[timed].mean()
+    return covered, not timed.all()
 
 
 def label_column(schema: pa.Schema, name: str, what: str) -> str:

@@ -50,7 +50,8 @@ def timeline(
         by: The label that says whose a row is: ``role`` or ``participant``, or ``segment`` for a line a phase. ``speaker_id`` or
             ``face_id`` where left out.
         gap_s: Silence longer than this is a gap; three typical windows (or steps between frames) where left out.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is one scored stretch, frame or cell of one person, by person and time: ``person`` (text; null where the frame

@@ -42,7 +42,8 @@ def partings(
         k: Only so many, the largest.
         unit: The label whose persons are told apart, as for `agreement`.
         every_s: Length of the cells of the clock.
-        mixed_settings: Take rows of one frame that were scored with different settings together.
+        mixed_settings: Take rows of one frame that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
         mixed_people: Where a frame tells people of a recording apart that another does not, take the mean of them.
 
     Returns:

@@ -35,13 +35,15 @@ def presence(scores: Any, measured: Any, *, kind: str = "expression", mixed_sett
             were found and not measured are left out, as is whatever Hume gave no list for.
         kind: ``expression``, ``voice_attribute`` (audio) or ``description`` (video). They mean different things, so one at a
             time.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is one measured window (or face in a frame): the columns of ``measured`` without its counts, ``measure`` (always
         ``presence``), ``n_units`` (null: nobody is counted), ``n_rows`` (always 1: the window), ``method``, ``seed`` (null:
         nothing is drawn), and for each name of that kind in ``scores`` a column of int8, 1 where it was above its cutoff and 0
-        where it was not. Columns are named as those of v0 are, other kinds with the kind before.
+        where it was not. Columns are named as those of v0 are, other kinds with the kind before. A name that was
+        never above its cutoff has no column: v1 does not say which names it looked for.
 
     Raises:
         UsageError: The frames are not those of v1, do not belong together, or scores are missing of what was measured; or
@@ -58,6 +60,8 @@ def presence(scores: Any, measured: Any, *, kind: str = "expression", mixed_sett
         frames.check_free(measured_table.column_names, _ADDED)
     if not mixed_settings:  # what this returns is no Query any more, of which its lake could tell
         check_one_settings(measured, measured_table)
+    if f"{kind}s" not in _COUNTS:
+        raise UsageError(f"There is no kind {kind!r}; it is one of {', '.join(each.removesuffix('s') for each in _COUNTS)}.")
     keys = [name for name in _KEYS if name in measured_table.column_names]
     table = frames.read_columns(scores, lambda schema: _wanted(schema, [*keys, *place]))
     table = table.filter(pc.equal(frames.texts(table, "kind"), kind))

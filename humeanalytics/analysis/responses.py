@@ -57,7 +57,8 @@ def responses(
         n_resamples: How often units are drawn anew for the interval.
         n_permutations: How often signs of units are dealt anew for p; where there are no more ways than that, all are tried.
         seed: Of what is drawn.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is one expression and one tone, by p: ``speaker`` (``of``), ``expression``, ``column``, ``after_speaker``, ``after``

@@ -47,9 +47,9 @@ def top(
     """Return the ``k`` expressions with the highest mean over all rows, and for each group its mean and middle half.
 
     Rows with ``begin_s`` and ``end_s`` count by the time they newly cover, because windows overlap (within one person of one
-    recording); rows without, such as faces in frames, count the same each. Scores of different expressions are on
-    different scales: the order says which scores are high, not which feeling is strong. With ``relative_to`` each is ranked on
-    its own scale: by how far it is above its usual mean, in its usual standard deviations.
+    recording); rows without, such as faces in frames, count the same each, and among rows with one as the average window does.
+    Scores of different expressions are on different scales: the order says which scores are high, not which feeling is strong.
+    With ``relative_to`` each is ranked on its own scale: by how far it is above its usual mean, in its usual standard deviations.
 
     Args:
         frame: A Query, pyarrow, pandas or polars frame with a column an expression; of v1 what `presence` returns.
@@ -59,12 +59,13 @@ def top(
             as it has scores.
         expressions: Choose among these only, by column or by Hume's name.
         unit: The label of what is independent: the interval comes from drawing units anew, never rows. Where left out a label of
-            people (``participant``) if the frame has one, else the recording.
+            people (``participant``) if the frame has one, else the recording. Rows without that label are of their recording.
         relative_to: A frame of the same kind that says what is usual, such as the whole table of which ``frame`` is a part.
         confidence: Of the interval.
         n_resamples: How often units are drawn anew.
         seed: Of what is drawn.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is one expression (of one group), the strongest first, groups in the order of their names (with ``each`` a group
@@ -224,6 +225,19 @@ def _groups(table: pa.Table, by: str | None) -> list[tuple[str | None, Integers 
     return sorted(found, key=lambda each: (each[0] is None, each[0] or ""))
 
 
+def _units(table: pa.Table, units: Sequence[str]) -> tuple[Integers, list[tuple[str | None, ...]]]:
+    """Number the units of rows. Rows without a label are not one more person: each recording of them is a unit."""
+    number, names = frames.codes(table, units)
+    keys = [name for name in frames.RECORDING_COLUMNS if name in table.column_names]
+    nobody = np.array([name == (None,) for name in names], bool)
+    if len(units) != 1 or units[0] in keys or not keys or not nobody.any():
+        return number, names
+    recording, recordings = frames.codes(table, keys)
+    found, number = np.unique(np.where(nobody[number], len(names) + recording, number), return_inverse=True)
+    told = [names[at] if at < len(names) else (None, *recordings[at - len(names)]) for at in found.tolist()]
+    return number, told
+
+
 def _of_group(
     observations: Observations,
     columns: tuple[str, ...],
@@ -236,10 +250,11 @@ def _of_group(
 ) -> list[dict[str, Any]]:
     """Return the numbers of each expression of one group."""
     part = observations.take(members) if members is not None else observations
-    number, names = frames.codes(part.table, units)
+    number, names = _units(part.table, units)
     # By name and not as they come, so that the same seed draws the same units whatever the order of rows.
     rank = np.empty(len(names), np.int64)
-    rank[sorted(range(len(names)), key=lambda at: [(each is None, each or "") for each in names[at]])] = np.arange(len(names))
+    by_name = sorted(range(len(names)), key=lambda at: [(each is None, each or "") for each in names[at]])
+    rank[by_name] = np.arange(len(names))
     number = rank[number]
     drawn: dict[int, list[Floats]] = {}
     found = []

@@ -36,8 +36,8 @@ def summarise(
     """Return one row for each person, recording, speaker or chat.
 
     Windows overlap, so rows count by the time they newly cover, within one person of one recording; rows without a time, or
-    without a length as faces in frames, count the same each. Of v1, whose scores are cut off, there is presence in place of
-    means.
+    without a length as faces in frames, count the same each, and among rows with one as the average window does. Of v1, whose
+    scores are cut off, there is presence in place of means.
 
     Args:
         source: A lake; or a Query, pyarrow, polars or pandas frame with a column an expression (of v1 what `presence`
@@ -48,7 +48,8 @@ def summarise(
         expressions: Only these, by column or by Hume's name.
         level: What a score has to exceed to count for ``_above`` and ``_peaks``.
         quantiles: Shares between 0 and 1.
-        mixed_settings: Take rows that were scored with different settings together.
+        mixed_settings: Take rows that were scored with different settings together. A Query asks its
+            lake, and a column ``settings_id`` tells; other frames do not say.
 
     Returns:
         A row is one value of ``per``, in order, null last (rows without the label). First what ``per`` stands for; then

@@ -80,7 +80,7 @@ def faces(
 
 @plot.command(epilog="Example: humeanalytics plot transcript 1067b99c-4509-4778-b9d7-136dc0c07d5b --lake lake -o chat.png")
 def transcript(
-    chat: Annotated[str, typer.Argument(help="The chat's id.", metavar="CHAT_ID")],
+    chat: Annotated[str, typer.Argument(help="The chat's id, or its beginning.", metavar="CHAT_ID")],
     lake: LakeOption = None,
     output: OutputOption = Path("transcript.png"),
     first: Annotated[int, typer.Option(help="The message to begin with.")] = 1,
@@ -91,10 +91,10 @@ def transcript(
     from humeanalytics import plot as drawing
 
     with existing_lake(lake) as opened:
-        frame = opened.sql("SELECT * FROM transcript WHERE chat_id = ?", [chat])
+        frame = opened.sql("SELECT * FROM transcript WHERE starts_with(chat_id, ?)", [chat])
         if not frame.head(1)[0].num_rows:
             raise UsageError(f"There is no message of a chat {chat!r} in this lake. SELECT chat_id FROM chats lists the chats.")
-        events = opened.sql("SELECT * FROM chat_events WHERE chat_id = ?", [chat])
+        events = opened.sql("SELECT * FROM chat_events WHERE starts_with(chat_id, ?)", [chat])
         _save(drawing.transcript(frame, events=events, first=first, limit=limit, theme=theme.value), output)
 
 
@@ -104,6 +104,7 @@ def top(
     lake: LakeOption = None,
     output: OutputOption = Path("top.png"),
     recording: RecordingOption = None,
+    by: ByOption = None,
     k: Annotated[int, typer.Option("-k", help="How many expressions.")] = 10,
     where: WhereOption = None,
     theme: ThemeOption = Theme.light,
@@ -113,7 +114,7 @@ def top(
 
     with existing_lake(lake) as opened:
         frame, name = (_table(opened, table, where), None) if recording is None else _rows(opened, table, recording, where)
-        _save(drawing.top(frame, k, theme=theme.value, title=table if name is None else f"{table}: {name}"), output)
+        _save(drawing.top(frame, k, by=by, theme=theme.value, title=table if name is None else f"{table}: {name}"), output)
 
 
 @plot.command(epilog="Example: humeanalytics plot compare prosody --by condition --unit participant --lake lake -o compare.pdf")
@@ -123,6 +124,7 @@ def compare(
     lake: LakeOption = None,
     output: OutputOption = Path("compare.png"),
     unit: UnitOption = None,
+    expressions: ExpressionsOption = None,
     k: Annotated[int | None, typer.Option("-k", help="How many expressions. Default: as many as fit.")] = None,
     where: WhereOption = None,
     theme: ThemeOption = Theme.light,
@@ -131,7 +133,10 @@ def compare(
     from humeanalytics import plot as drawing
 
     with existing_lake(lake) as opened:
-        _save(drawing.compare(_table(opened, table, where), by, unit, k=k, theme=theme.value), output)
+        _save(
+            drawing.compare(_table(opened, table, where), by, unit, expressions=_listed(expressions), k=k, theme=theme.value),
+            output,
+        )
 
 
 @plot.command(epilog="Example: humeanalytics plot distribution prosody --by condition --expressions joy,calmness --lake lake")

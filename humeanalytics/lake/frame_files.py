@@ -149,15 +149,15 @@ def _labelled(table: pa.Table, path: Path, program: str, writer: str, name_bytes
     columns = _plain(table, program, text_bytes, lambda text: len(text.encode()))
     columns = [column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column for column in columns]
     names = _names(table.column_names, name_bytes)
-    labels = [_label(field, name)[:_LABEL_CHARACTERS] for field, name in zip(table.schema, names, strict=True)]
+    labels = [_label(field)[:_LABEL_CHARACTERS] for field in table.schema]
     frame = to_pandas(pa.table(columns, names=names))
     write_file(frame, str(path), column_labels=labels)
 
 
-def _label(field: pa.Field, name: str) -> str:
-    """Return what a column is: its own name where it is not the file's, and Hume's name where it has one."""
+def _label(field: pa.Field) -> str:
+    """Return what a column is: its whole name, and Hume's name of the expression where it has one."""
     told = (field.metadata or {}).get(b"hume_name", b"").decode()
-    return " · ".join(part for part in (field.name if field.name != name else "", told) if part) or field.name
+    return f"{field.name} · {told}" if told else field.name
 
 
 def _names(names: Sequence[str], most_bytes: int) -> list[str]:

@@ -24,6 +24,8 @@ def is_synthetic(frame: Any) -> bool:
         return said
     if isinstance(attrs := getattr(frame, "attrs", None), dict):
         return attrs.get(SYNTHETIC) is True
+    if type(frame).__module__.startswith("polars"):  # its frames carry no marks, and a lazy one is worked out by asking
+        return False
     schema = getattr(frame, "schema", None)
     return isinstance(schema, pa.Schema) and (schema.metadata or {}).get(SYNTHETIC.encode()) in (b"true", b"1")
 
@@ -44,6 +46,9 @@ def to_arrow(frame: Any, name: str) -> pa.Table:
     if module == "pandas":
         if not hasattr(frame, "columns"):  # a Series
             frame = frame.to_frame()
+        if not frame.columns.is_unique:
+            twice = frame.columns[frame.columns.duplicated()][0]
+            raise UsageError(f"{name} has several columns {twice!r}, and nothing says which is meant. Keep one, or rename them.")
         named = any(level is not None for level in frame.index.names)
         return pa.Table.from_pandas(frame.reset_index() if named else frame, preserve_index=False)
     if module == "polars" and hasattr(frame, "collect"):

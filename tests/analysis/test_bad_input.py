@@ -116,6 +116,8 @@ FRAMES: dict[str, Callable[[], Any]] = {
     "turns of nobody": lambda: with_(turn=None, speaker="ghost", greeting=None),
     "greetings of text": lambda: with_(greeting="no"),
     "greetings all": lambda: with_(greeting=1),
+    "columns twice, of pandas": lambda: pd.concat([rows(), rows()[["joy"]]], axis=1),
+    "a lazy frame": lambda: pl.from_pandas(rows()).lazy(),
     "no frame": lambda: [1, 2, 3],
 }
 
@@ -221,3 +223,26 @@ def test_a_score_that_is_not_finite_is_none() -> None:
             assert found.drop_columns([n for n in found.column_names if n == "joy"]).equals(
                 ANALYSES[analysis](none).drop_columns([n for n in found.column_names if n == "joy"])
             ), analysis
+
+
+def test_texts_in_place_of_scores_are_not_left_out_without_a_word() -> None:
+    with pytest.raises(UsageError, match="'joy' is called as an expression and holds texts"):
+        ha.summarise(with_(joy="0,3"))
+    assert ha.summarise(with_(joy="0,3"), expressions="anger").num_rows == 4
+
+
+def test_a_column_that_is_there_twice() -> None:
+    twice = pa.Table.from_pandas(rows(), preserve_index=False)
+    twice = twice.append_column("joy", twice["anger"])
+    for ask in (ha.top, ha.baseline, lambda frame: ha.summarise(frame, expressions="joy")):
+        with pytest.raises(UsageError, match="several columns 'joy'"):
+            ask(twice)
+
+
+def test_a_kind_that_v1_does_not_tell() -> None:
+    measured = pa.table({"recording_id": ["r"], "scoring_id": ["s"], "measurement_id": ["m"], "expressions": [0]})
+    scores = pa.table(
+        {name: pa.array([], pa.string()) for name in ("recording_id", "scoring_id", "measurement_id", "kind", "name")}
+    )
+    with pytest.raises(UsageError, match="no kind 'expressionn'; it is one of expression, voice_attribute, description"):
+        ha.presence(scores, measured, kind="expressionn")

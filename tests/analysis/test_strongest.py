@@ -204,10 +204,27 @@ def test_one_row_and_windows_without_length() -> None:
     assert (row["mean"], row["q25"], row["q75"], row["n_rows"], row["method"]) == (0.5, 0.5, 0.5, 1, BY_ROWS)
 
 
-def test_texts_among_speech_count_by_rows() -> None:
-    frame = pa.table({"begin_s": [0.0, None], "end_s": [10.0, None], "joy": [0.0, 1.0]})
+def test_texts_among_speech_count_as_the_average_window() -> None:
+    """Speech counts by its time as it would without them: one row that lost its time must not change what others weigh."""
+    frame = pa.table({"begin_s": [0.0, 10.0, None], "end_s": [10.0, 12.0, None], "joy": [0.0, 1.0, 0.5]})
     (row,) = top(frame).to_pylist()
-    assert (row["mean"], row["method"]) == (0.5, BY_ROWS)
+    assert row["mean"] == pytest.approx((10 * 0.0 + 2 * 1.0 + 6 * 0.5) / 18)
+    assert row["method"] == "weighted by newly covered time, rows without a time as the average window"
+
+
+def test_rows_without_a_label_are_of_their_recording() -> None:
+    """Not of one more person, whom all of them would make up."""
+    frame = pa.table(
+        {
+            "recording_id": ["a", "a", "b", "c", "d", "d"],
+            "participant": ["P1", "P1", "P2", None, None, None],
+            "joy": [0.1, 0.3, 0.5, 0.7, 0.2, 0.4],
+        }
+    )
+    labelled = frame.set_column(1, "participant", [["P1", "P1", "P2", "c", "d", "d"]])
+    assert top(frame)["n_units"].to_pylist() == [4]
+    assert top(frame)["ci_low"].to_pylist() == pytest.approx(top(labelled)["ci_low"].to_pylist(), abs=0.02)
+    assert top(frame.drop_columns(["participant"]))["n_units"].to_pylist() == [4]
 
 
 def test_nan_counts_as_no_score() -> None:

@@ -27,6 +27,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "command",
     [
         ("compare", "prosody", *TOLD),
+        ("compare", "face", "--by", "segment", "--unit", "participant", "--expressions", "joy,anger"),
+        ("top", "prosody", "--by", "role"),
         ("distribution", "prosody", *TOLD, "--expressions", "joy,Anxiety"),
         ("heatmap", "face", "--by", "segment", "-k", "12"),
         ("heatmap", "face", "--recording", "P03_interview.mp4"),
@@ -51,6 +53,7 @@ def test_a_transcript_is_drawn_of_one_chat(tmp_path: Path, capsys: pytest.Captur
     command = ["plot", "transcript", "--lake", str(tmp_path / "lake"), "-o", str(tmp_path / "chat.png")]
     assert cli.run([*command, chat]) == 0
     assert (tmp_path / "chat.png").read_bytes().startswith(b"\x89PNG")
+    assert cli.run([*command, chat[:12]]) == 0
     assert cli.run([*command, "no-such-chat"]) == 2
     assert "no message of a chat 'no-such-chat'" in capsys.readouterr().err
 
