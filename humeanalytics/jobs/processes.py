@@ -50,6 +50,7 @@ def worker_pool(workers: int) -> Iterator[Callable[[], Executor]]:
             return future
 
     def pool() -> Executor:
+        _start_trackers()
         made: Executor = Pool(max_workers=workers, initializer=_follow, initargs=(os.getpid(),))
         pools.append(made)
         made.submit(os.getpid)
@@ -60,6 +61,14 @@ def worker_pool(workers: int) -> Iterator[Callable[[], Executor]]:
     finally:
         for each in pools:
             each.shutdown(wait=True, kill_workers=True)
+
+
+def _start_trackers() -> None:
+    """Start what cleans up after processes: Python's own, when it starts, lets Ctrl-C through again for whatever starts next."""
+    if os.name == "posix":
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()
 
 
 @contextmanager

@@ -52,7 +52,7 @@ Every table, what a row of it is, and every column. Written by `python -m humean
   attribute: the intensity a rater would give. An expression of a face: the chance that a rater would name it. A description: the
   chance that the movement is visible. All are 0 to 1 with four decimals, kept as float64; they sum to nothing in particular.
 - **Windows of audio overlap** (up to 10 s, every 3 s unless asked otherwise), and the last of an utterance can end a little after
-  it. Weigh them by the time each one newly covers, in the order of `end_s` within `channel`.
+  it. Weigh them by the time each one newly covers, in the order of `begin_s` within `channel`.
 - Only the two largest faces of a frame are measured; up to 30 more are told as found (`measured` false). Which ones are the
   largest changes from frame to frame, so a face can come and go without having moved. `coverage` counts those not measured.
 - **Null is not empty.** `expressions` and the like count a list: 0 means that nothing was above its cutoff, null that there was

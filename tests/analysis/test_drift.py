@@ -27,6 +27,7 @@ _MANY: dict[str, Any] = {"n_resamples": 200, "n_permutations": 500}
 def drifts(*arguments: Any, **more: Any) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # other tests leave sockets, collected at any time
         return list(drift(*arguments, **more).to_pylist())
 
 
@@ -188,6 +189,7 @@ def _with(**columns: Any) -> pa.Table:
 def test_what_has_no_drift(frame: pa.Table, arguments: dict[str, Any], message: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # other tests leave sockets, collected at any time
         with pytest.raises(UsageError, match=message):
             drift(frame, **arguments)
 

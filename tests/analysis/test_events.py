@@ -21,6 +21,7 @@ from humeanalytics.errors import UsageError
 def found(frame: Any, *arguments: Any, **more: Any) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # other tests leave sockets, collected at any time
         return list(events(frame, *arguments, **more).to_pylist())
 
 

@@ -19,6 +19,7 @@ from humeanalytics.errors import UsageError
 def judged(frame: Any, **arguments: Any) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # other tests leave sockets, collected at any time
         return list(quality(frame, **arguments).to_pylist())
 
 

@@ -35,6 +35,7 @@ def rows_of(*rows: tuple[str | None, str, str, float, float, float | None]) -> p
 def quietly(*arguments: Any, **more: Any) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # other tests leave sockets, collected at any time
         return list(summarise(*arguments, **more).to_pylist())
 
 

@@ -203,6 +203,24 @@ def test_ctrl_c_reaches_no_worker_whenever_it_is_started(monkeypatch: pytest.Mon
     assert masked == [True, True]
 
 
+@on_linux
+def test_ctrl_c_reaches_no_worker_of_a_process_that_has_just_begun() -> None:
+    """In a process of its own: where others have run before, what they started hides it."""
+    script = """
+import os
+from humeanalytics.jobs.processes import worker_pool
+with worker_pool(2) as make:
+    executor = make()
+    pids = {executor.submit(os.getpid).result(), *executor._processes}
+    for pid in pids:
+        blocked = next(line for line in open(f"/proc/{pid}/status") if line.startswith("SigBlk"))
+        assert int(blocked.split()[1], 16) & 2, "SIGINT is not blocked"
+    print(len(pids))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "2\n", done.stderr
+
+
 def test_only_what_kills_is_given_up() -> None:
     def double_or_die(number: int) -> int:  # as a part of the test it is sent as it is: no worker imports all of this module
         if number in (7, 13):
